@@ -1,1 +1,25 @@
-//! 
+//! Who are you, and may you enter this room?
+//!
+//! Tenant keys and their permissions, JSON Web Tokens of users, operators and services, and the rules that decide
+//! about rooms. This crate reads no database and no socket: the store's answers come in through [`Ownership`].
+//!
+//! Invariant: no secret (key, token, signing secret) appears in a `Debug` or `Display` text of this crate.
+//! Invariant: whatever is not explicitly allowed is denied.
+
+mod permission;
+mod registry;
+mod room;
+mod tenant_key;
+mod token;
+mod user_id;
+
+pub use permission::{Permission, Permissions, UnknownPermission};
+pub use registry::{Ownership, RegistryRule};
+pub use room::{BoxFuture, ROOM_BYTES_MAX, RoomAccess, RoomKind, RoomRule, RoomTarget, Verdict};
+pub use tenant_key::{KeyHash, TENANT_KEY_BYTES_MAX, TenantKey, TenantKeyError, secrets_equal};
+pub use token::{
+    Claims, JwtSecret, JwtSigner, JwtVerifier, LEEWAY_S, SECRET_BYTES_MIN, SecretTooShort, ServiceClaims,
+    ServiceScope, SignError, TOKEN_BYTES_MAX, TokenError, TokenText, UnknownScope, UserTokenRules,
+    install_crypto_provider,
+};
+pub use user_id::{USER_ID_BYTES_MAX, UserId, UserIdError};

@@ -1,1 +1,46 @@
-//! 
+//! Tenants, keys, leads, metrics, workflows and executions, kept in a database.
+//!
+//! [`Store`] is the interface: its methods take and give types that know no SQL, decide by the rules that hold for
+//! every backend (transitions, progress, search terms, bounds) and leave the statements to the modules of one
+//! backend, `sqlite`. This crate publishes nothing and knows no gateway; a change returns what a gateway needs to
+//! tell others about it.
+//!
+//! Invariant: what a method has returned `Ok` for survives a power failure.
+//! Invariant: every statement that touches a tenant's data names the tenant.
+
+mod clock;
+mod dead_letter;
+mod error;
+mod execution;
+mod id;
+mod idempotency;
+mod key;
+mod lead;
+mod metric;
+mod sqlite;
+mod store;
+mod tenant;
+mod text;
+mod workflow;
+
+pub use clock::Clock;
+pub use dead_letter::{
+    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterId, NewDeadLetter,
+};
+pub use error::{Cause, StoreError};
+pub use execution::{
+    Execution, ExecutionOutcome, ExecutionReport, ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution,
+    Node, NodeOutcome, NodeReport, NodeStatus, PutExecution, WorkflowExecution,
+};
+pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
+pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
+pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey};
+pub use lead::{
+    LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadCounts, LeadCursor, LeadFilter, LeadHits, LeadPage,
+    LeadPayload, LeadPayloadError, LeadSearch, LeadSource, LeadStatus, NewLead, SEARCH_TOTAL_MAX, TimeRange,
+    UnknownLeadStatus,
+};
+pub use metric::MetricIncrement;
+pub use store::{Store, StoreOptions};
+pub use tenant::{NewTenant, Tenant};
+pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};

@@ -1,1 +1,67 @@
-fn main() {}
+//! The `tidings` binary: configuration, command line, wiring, operators' listener.
+
+mod banner;
+mod cli;
+mod config;
+mod data_dir;
+mod demo;
+mod descriptors;
+mod failure;
+mod listeners;
+mod listening;
+mod logging;
+mod metrics;
+mod opening;
+mod serve;
+mod shutdown;
+mod signing;
+mod time;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Outcome;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    // Before anything could use cryptography: with two providers in the tree, none would be chosen.
+    tidings_access::install_crypto_provider();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody may be reading; the exit code tells it too.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "tidings: {:#}", failure.error());
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    match cli.command() {
+        Command::Serve => serve::run(&cli.common.load()?),
+        Command::Token(command) => command.run(&cli.common.load()?.config),
+        Command::Key(command) => command.run(&cli.common.load()?.config),
+        Command::CheckConfig(command) => command.run(&cli.common.load()?),
+        Command::Version(command) => command.run(),
+        Command::Config(cli::ConfigCommand::Doc) => {
+            io::stdout().lock().write_all(config::reference().as_bytes())?;
+            Ok(())
+        }
+    }
+}

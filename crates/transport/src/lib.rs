@@ -1,1 +1,38 @@
-//! 
+//! From a listener's socket to a gateway's messages: HTTP, the WebSocket upgrade, the connection task, Engine.IO and
+//! Socket.IO sessions.
+//!
+//! A client's journey through here: [`Listener`] accepts and speaks HTTP/1.1; [`WebSocketUpgrade`] checks the
+//! request and answers 101; the gateway's `start` decides who it is and makes a [`Protocol`]; the connection task
+//! ([`websocket::run`]) reads messages and hands them to it. The hub's shard writes.
+//!
+//! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order.
+//! Invariant: an idle plain WebSocket owns no buffer here, only its task.
+
+mod counters;
+mod handshake_rate;
+mod json_body;
+mod listener;
+mod lingering;
+mod message_rate;
+mod origin;
+mod peer_address;
+mod problem;
+mod protocol;
+mod quota;
+mod transport;
+mod upgrade;
+
+pub mod engineio;
+pub mod socketio;
+pub mod websocket;
+
+pub use counters::{DURATION_BOUNDS_SECONDS, OpenCount, TransportCounters, TransportFigures, Via};
+pub use json_body::JsonBody;
+pub use listener::{Listener, ServeError};
+pub use origin::OriginPolicy;
+pub use peer_address::PeerAddress;
+pub use problem::{FieldError, Problem, ProblemCode};
+pub use protocol::{Incoming, Protocol};
+pub use quota::{Quota, QuotaGuard};
+pub use transport::{HeartbeatTimes, Transport, TransportLimits};
+pub use upgrade::WebSocketUpgrade;

@@ -1,0 +1,180 @@
+//! Events: immutable facts published to rooms.
+
+use crate::{ConnectionId, RoomName};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+use tidings_wire::time::Timestamp;
+use uuid::Uuid;
+
+/// An immutable fact for the members of some rooms.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Names this event everywhere: in frames, logs, dead letters.
+    pub id: EventId,
+    /// Where it goes. A connection that is in several of these rooms gets it once.
+    pub rooms: Vec<RoomName>,
+    /// What kind of event it is, e.g. `lead_event` or `task_update`.
+    pub kind: Box<str>,
+    /// The workflows gateway's `event` member, e.g. `status_changed`.
+    pub name: Option<Box<str>>,
+    /// The payload, JSON text that is never parsed again.
+    pub data: Box<RawValue>,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Whose connections may get it.
+    pub gateways: Gateways,
+    /// Connections that must not get it, usually the one that caused it.
+    pub exclude: Vec<ConnectionId>,
+    /// Where it came from: `publish`, `dapr`, `flow`, …
+    pub source: Box<str>,
+}
+
+impl Event {
+    /// An estimate of the memory an event holds, in bytes.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let rooms: usize = self.rooms.iter().map(|room| room.as_str().len() + 16).sum();
+        256 + self.data.get().len() + self.kind.len() + rooms + self.exclude.len() * 16
+    }
+}
+
+/// The id of an event: `evt_` and a UUID, version 7 when made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventId(Uuid);
+
+/// A text that is no event id.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("an event id is `evt_` followed by a UUID")]
+pub struct EventIdError;
+
+impl EventId {
+    /// A new id, ordered by time.
+    pub fn generate() -> EventId {
+        EventId(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{}", self.0)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(text: &str) -> Result<EventId, EventIdError> {
+        let uuid = text.strip_prefix("evt_").ok_or(EventIdError)?;
+        Uuid::try_parse(uuid).map(EventId).map_err(|_| EventIdError)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A front door that speaks one documented client protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Gateway {
+    /// Socket.IO with tenants, voice commands and lead events.
+    Flow,
+    /// One user's task events.
+    Tasks,
+    /// Workflow rooms with access control.
+    Workflows,
+}
+
+/// A text that names no gateway.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a gateway is one of `flow`, `tasks`, `workflows`")]
+pub struct UnknownGateway;
+
+impl Gateway {
+    /// All gateways.
+    pub const ALL: [Gateway; 3] = [Gateway::Flow, Gateway::Tasks, Gateway::Workflows];
+
+    /// The gateway's name in configuration, metrics and the publish API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Gateway::Flow => "flow",
+            Gateway::Tasks => "tasks",
+            Gateway::Workflows => "workflows",
+        }
+    }
+}
+
+impl fmt::Display for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Gateway {
+    type Err = UnknownGateway;
+
+    fn from_str(text: &str) -> Result<Gateway, UnknownGateway> {
+        Gateway::ALL
+            .into_iter()
+            .find(|gateway| gateway.as_str() == text)
+            .ok_or(UnknownGateway)
+    }
+}
+
+/// A set of gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gateways(u8);
+
+impl Gateways {
+    /// Every gateway.
+    pub const ALL: Gateways = Gateways(u8::MAX);
+
+    /// One gateway alone.
+    pub fn only(gateway: Gateway) -> Gateways {
+        Gateways(1 << gateway as u8)
+    }
+
+    /// Whether `gateway` is in the set.
+    pub fn contains(self, gateway: Gateway) -> bool {
+        self.0 & (1 << gateway as u8) != 0
+    }
+}
+
+impl FromIterator<Gateway> for Gateways {
+    fn from_iter<I: IntoIterator<Item = Gateway>>(gateways: I) -> Gateways {
+        Gateways(
+            gateways
+                .into_iter()
+                .fold(0, |set, gateway| set | Gateways::only(gateway).0),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_read_back_and_order_by_time() {
+        let first = EventId::generate();
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert!("evt_17".parse::<EventId>().is_err());
+        assert!(first.to_string().starts_with("evt_"));
+    }
+
+    #[test]
+    fn gateway_sets() {
+        let set: Gateways = [Gateway::Flow, Gateway::Workflows].into_iter().collect();
+        assert!(
+            set.contains(Gateway::Flow) && set.contains(Gateway::Workflows) && !set.contains(Gateway::Tasks)
+        );
+        assert!(
+            Gateway::ALL
+                .into_iter()
+                .all(|gateway| Gateways::ALL.contains(gateway))
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The hub's handle: opening connections, publishing, asking.
+
+use crate::clock::Clock;
+use crate::command::Command;
+use crate::counters::Figures;
+use crate::encoding::Encodings;
+use crate::publication::{Admission, Publication};
+use crate::sequencer::{Sequencer, ShardSet};
+use crate::shard::{self, ShardHandle};
+use crate::{Connection, Encoding, EncodingId, Event, Gateway, HubLimits, Registration, RoomName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use thiserror::Error;
+use tidings_wire::close_code::CloseCode;
+use tokio::sync::oneshot;
+
+/// Collects what must be fixed before a hub starts.
+pub struct HubBuilder {
+    limits: HubLimits,
+    shards: usize,
+    encodings: Vec<Arc<dyn Encoding>>,
+}
+
+/// A cheap handle on the hub.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    shards: Vec<Arc<ShardHandle>>,
+    sequencer: Arc<Sequencer>,
+    admission: Admission,
+    encodings: Encodings,
+    clock: Clock,
+    connections: Arc<AtomicUsize>,
+    connections_max: usize,
+    turn: AtomicUsize,
+}
+
+/// The hub holds as many connections as it may.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the server has as many connections as it may hold")]
+pub struct Overloaded;
+
+/// A room and how many connections of the asked gateway are in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomCensus {
+    /// The room.
+    pub name: RoomName,
+    /// Its members.
+    pub members: usize,
+}
+
+impl HubBuilder {
+    /// A hub of `shards` shards; one per core is right. At least 1, at most 64.
+    pub fn new(limits: HubLimits, shards: usize) -> HubBuilder {
+        HubBuilder {
+            limits,
+            shards: shards.clamp(1, ShardSet::SHARDS_MAX),
+            encodings: Vec::new(),
+        }
+    }
+
+    /// Registers a way to encode events.
+    ///
+    /// # Panics
+    /// With more than 256 encodings: their number is fixed by the program, not by input.
+    pub fn encoding(&mut self, encoding: Arc<dyn Encoding>) -> EncodingId {
+        let id = u8::try_from(self.encodings.len()).expect("a program registers a handful of encodings");
+        self.encodings.push(encoding);
+        EncodingId(id)
+    }
+
+    /// Starts the shards on the current tokio runtime. They run until the runtime ends.
+    pub fn start(self) -> Hub {
+        let clock = Clock::start();
+        let sequencer = Arc::new(Sequencer::new());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let shards = (0..self.shards)
+            .map(|number| {
+                shard::start(
+                    number,
+                    &self.limits,
+                    clock,
+                    sequencer.clone(),
+                    connections.clone(),
+                )
+            })
+            .collect();
+        Hub(Arc::new(Inner {
+            shards,
+            sequencer,
+            admission: Admission::new(self.limits.publish_bytes_in_flight_max),
+            encodings: Encodings(self.encodings.into()),
+            clock,
+            connections,
+            connections_max: self.limits.connections_max,
+            turn: AtomicUsize::new(0),
+        }))
+    }
+}
+
+impl Hub {
+    /// Opens a connection on one of the shards.
+    pub fn open(&self, registration: Registration) -> Result<Arc<Connection>, Overloaded> {
+        let hub = &*self.0;
+        if hub.connections.fetch_add(1, Relaxed) >= hub.connections_max {
+            hub.connections.fetch_sub(1, Relaxed);
+            return Err(Overloaded);
+        }
+        let shard = &hub.shards[hub.turn.fetch_add(1, Relaxed) % hub.shards.len()];
+        let connection = Arc::new(Connection::new(registration, shard.clone(), hub.clock));
+        shard.mailbox.push(Command::Open(connection.clone()));
+        Ok(connection)
+    }
+
+    /// Publishes an event. Waits for admission while too much is in flight; returns when the event has its place in
+    /// the order of its rooms and stands in the mailboxes of all shards with members.
+    pub async fn publish(&self, event: Event) {
+        let hub = &*self.0;
+        let admission = hub.admission.admit(&event).await;
+        let publication = Arc::new(Publication::new(
+            event,
+            hub.encodings.clone(),
+            hub.clock.now(),
+            admission,
+        ));
+        hub.sequencer.in_order(publication.rooms(), |shards| {
+            for shard in shards.iter() {
+                hub.shards[shard]
+                    .mailbox
+                    .push(Command::Publish(publication.clone()));
+            }
+        });
+    }
+
+    /// Connections at this moment.
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Relaxed)
+    }
+
+    /// The rooms that have members of `gateway`, by name.
+    pub async fn rooms(&self, gateway: Gateway) -> Vec<RoomCensus> {
+        let mut answers = Vec::with_capacity(self.0.shards.len());
+        for shard in &self.0.shards {
+            let (answer, asked) = oneshot::channel();
+            shard
+                .mailbox
+                .push_when_room(Command::Census(gateway, answer))
+                .await;
+            answers.push(asked);
+        }
+        let mut rooms: BTreeMap<RoomName, usize> = BTreeMap::new();
+        for answer in answers {
+            for room in answer.await.unwrap_or_default() {
+                *rooms.entry(room.name).or_default() += room.members;
+            }
+        }
+        rooms
+            .into_iter()
+            .map(|(name, members)| RoomCensus { name, members })
+            .collect()
+    }
+
+    /// Closes every connection with `code`, evenly spread over `spread`.
+    pub fn drain(&self, code: CloseCode, spread: Duration) {
+        for shard in &self.0.shards {
+            shard.mailbox.push(Command::Drain(code, spread));
+        }
+    }
+
+    /// What the shards counted, added up.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        for shard in &self.0.shards {
+            figures.add(&shard.counters);
+        }
+        figures
+    }
+}

@@ -1,0 +1,93 @@
+//! An event on its way through the shards.
+
+use crate::clock::Ticks;
+use crate::encoding::{EncodingId, Encodings};
+use crate::{ConnectionId, Event, RoomName};
+use std::sync::{Arc, OnceLock};
+use tidings_wire::websocket::Frame;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// One unit of the admission semaphore, in bytes.
+const UNIT_BYTES: usize = 1024;
+/// What the smallest event costs, in units, so that the bound on bytes bounds the number too.
+const UNITS_MIN: usize = 64;
+
+/// An admitted event with its frames, each encoded by the first shard that needs it.
+pub(crate) struct Publication {
+    event: Event,
+    frames: Box<[OnceLock<Option<Frame>>]>,
+    encodings: Encodings,
+    pub(crate) published: Ticks,
+    /// Given back when the last shard has the event in its outboxes.
+    _admission: OwnedSemaphorePermit,
+}
+
+impl Publication {
+    pub(crate) fn new(
+        event: Event,
+        encodings: Encodings,
+        published: Ticks,
+        admission: OwnedSemaphorePermit,
+    ) -> Publication {
+        let frames = std::iter::repeat_with(OnceLock::new)
+            .take(encodings.0.len())
+            .collect();
+        Publication {
+            event,
+            frames,
+            encodings,
+            published,
+            _admission: admission,
+        }
+    }
+
+    pub(crate) fn frame(&self, encoding: EncodingId) -> Option<&Frame> {
+        let place = usize::from(encoding.0);
+        self.frames[place]
+            .get_or_init(|| self.encodings.0[place].frame(&self.event))
+            .as_ref()
+    }
+
+    pub(crate) fn rooms(&self) -> &[RoomName] {
+        &self.event.rooms
+    }
+
+    pub(crate) fn excludes(&self) -> &[ConnectionId] {
+        &self.event.exclude
+    }
+
+    /// The room, if there is just one and nobody is excluded: the case worth batching.
+    pub(crate) fn only_room(&self) -> Option<&RoomName> {
+        match self.event.rooms.as_slice() {
+            [room] if self.event.exclude.is_empty() => Some(room),
+            _ => None,
+        }
+    }
+}
+
+/// Bounds the events in flight. See [`crate::HubLimits::publish_bytes_in_flight_max`].
+pub(crate) struct Admission {
+    units: Arc<Semaphore>,
+    units_max: usize,
+}
+
+impl Admission {
+    pub(crate) fn new(bytes_max: usize) -> Admission {
+        let units_max =
+            (bytes_max / UNIT_BYTES).clamp(UNITS_MIN, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Admission {
+            units: Arc::new(Semaphore::new(units_max)),
+            units_max,
+        }
+    }
+
+    /// Waits for its turn; publishers are served first come, first served.
+    pub(crate) async fn admit(&self, event: &Event) -> OwnedSemaphorePermit {
+        let units = (event.weight_bytes() / UNIT_BYTES).clamp(UNITS_MIN, self.units_max);
+        self.units
+            .clone()
+            .acquire_many_owned(units as u32)
+            .await
+            .expect("the admission semaphore is never closed")
+    }
+}

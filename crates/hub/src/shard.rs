@@ -1,0 +1,254 @@
+//! A shard: the owner of some connections, and the only writer of their sockets.
+//!
+//! One lap takes the commands that have come, appends their frames to outboxes, flushes a *slice* of the sockets that
+//! have something to write, yields, and begins again. The flush rolls: while sockets wait for their turn, new events
+//! join their outboxes, and one write carries several frames. No timer is involved; an idle shard writes at once.
+
+mod closing;
+mod delivery;
+mod flush;
+mod rooms;
+mod slot;
+mod timing;
+
+use crate::clock::{Clock, Ticks, ticks};
+use crate::command::Command;
+use crate::counters::{ShardCounters, Tally};
+use crate::mailbox::Mailbox;
+use crate::outbox::Spares;
+use crate::publication::Publication;
+use crate::relay::RelayLimits;
+use crate::sequencer::Sequencer;
+use crate::wheel::{Deadline, Wheel};
+use crate::{HubLimits, RoomCensus};
+use flush::Unblocked;
+use rooms::Rooms;
+use slot::{Ledger, Slot};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+/// Commands applied in one lap.
+const COMMANDS_PER_LAP: usize = 64;
+/// Sockets flushed in one lap: a sixteenth of those that wait, within these bounds. Larger slices coalesce less.
+const SLICE_MIN: usize = 4;
+const SLICE_MAX: usize = 16;
+/// Yields after each lap. On the multi-thread runtime one yield lets publishers in only every second lap.
+const YIELDS: usize = 2;
+
+/// What the rest of the program holds of a shard.
+pub(crate) struct ShardHandle {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) counters: ShardCounters,
+    unblocked: Unblocked,
+}
+
+/// The shard's bounds, in its own units.
+struct Limits {
+    outbox_bytes_max: usize,
+    outbox_frames_max: usize,
+    outbox_age_ticks_max: u32,
+    close_timeout_ticks: u32,
+    relay: RelayLimits,
+}
+
+struct Shard {
+    number: usize,
+    handle: Arc<ShardHandle>,
+    sequencer: Arc<Sequencer>,
+    connections: Arc<AtomicUsize>,
+    clock: Clock,
+    /// The clock at the start of the lap.
+    now: Ticks,
+    limits: Limits,
+    /// What the flush touches: one cache line per connection.
+    slots: Vec<Slot>,
+    /// What only joins, heartbeats and ends touch, by the same number.
+    ledgers: Vec<Ledger>,
+    free: Vec<u32>,
+    rooms: Rooms,
+    /// Slots that have something to write, in turn.
+    dirty: VecDeque<u32>,
+    wheel: Wheel,
+    spares: Spares,
+    /// Slots found over their bound while a room was iterated.
+    overflowing: Vec<u32>,
+    /// Numbers publishes that need to visit a connection at most once.
+    visit: u32,
+    tally: Tally,
+}
+
+/// Starts a shard on the current runtime.
+pub(crate) fn start(
+    number: usize,
+    limits: &HubLimits,
+    clock: Clock,
+    sequencer: Arc<Sequencer>,
+    connections: Arc<AtomicUsize>,
+) -> Arc<ShardHandle> {
+    let handle = Arc::new(ShardHandle {
+        mailbox: Mailbox::new(limits.mailbox_commands_max),
+        counters: ShardCounters::default(),
+        unblocked: Unblocked::default(),
+    });
+    let now = clock.now();
+    let age_ticks_max = ticks(limits.outbox_age_max);
+    let shard = Shard {
+        number,
+        handle: handle.clone(),
+        sequencer,
+        connections,
+        clock,
+        now,
+        limits: Limits {
+            outbox_bytes_max: limits.outbox_bytes_max,
+            outbox_frames_max: limits.outbox_frames_max,
+            outbox_age_ticks_max: age_ticks_max,
+            close_timeout_ticks: ticks(limits.close_timeout),
+            relay: RelayLimits {
+                bytes_max: limits.outbox_bytes_max,
+                frames_max: limits.outbox_frames_max,
+                age_ticks_max,
+            },
+        },
+        slots: Vec::new(),
+        ledgers: Vec::new(),
+        free: Vec::new(),
+        rooms: Rooms::default(),
+        dirty: VecDeque::new(),
+        wheel: Wheel::new(ticks(limits.timer_tick), now),
+        spares: Spares::default(),
+        overflowing: Vec::new(),
+        visit: 0,
+        tally: Tally::default(),
+    };
+    tokio::spawn(shard.run());
+    handle
+}
+
+impl Shard {
+    async fn run(mut self) {
+        let mut taken: Vec<Command> = Vec::new();
+        let mut waiting: VecDeque<Command> = VecDeque::new();
+        let mut run: Vec<Arc<Publication>> = Vec::new();
+        let mut due: Vec<Deadline> = Vec::new();
+        loop {
+            if waiting.is_empty() {
+                self.handle.mailbox.take(&mut taken);
+                waiting.extend(taken.drain(..));
+            }
+            if waiting.is_empty() && self.dirty.is_empty() && !self.handle.unblocked.any() {
+                self.tally.publish(&self.handle.counters);
+                self.rest().await;
+            }
+            self.now = self.clock.now();
+            self.wheel.advance(self.now, &mut due);
+            for deadline in due.drain(..) {
+                self.deadline(deadline);
+            }
+            self.take_unblocked();
+            for command in waiting.drain(..waiting.len().min(COMMANDS_PER_LAP)) {
+                self.tally.commands += 1;
+                match command {
+                    Command::Publish(publication) => {
+                        // Events of one room that stand together are appended in one pass over its members.
+                        if run
+                            .first()
+                            .is_some_and(|first| first.only_room() != publication.only_room())
+                        {
+                            self.deliver(&mut run);
+                        }
+                        run.push(publication);
+                    }
+                    command => {
+                        self.deliver(&mut run);
+                        self.apply(command);
+                    }
+                }
+            }
+            self.deliver(&mut run);
+            for _ in 0..(self.dirty.len() / 16).clamp(SLICE_MIN, SLICE_MAX) {
+                let Some(slot) = self.dirty.pop_front() else { break };
+                self.flush(slot);
+            }
+            self.tally.publish(&self.handle.counters);
+            for _ in 0..YIELDS {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    async fn rest(&self) {
+        let bell = self.handle.mailbox.bell.notified();
+        if self.wheel.is_empty() {
+            bell.await;
+        } else {
+            let nap = Duration::from_micros(100 * u64::from(self.wheel.until_next(self.clock.now())));
+            tokio::select! {
+                () = bell => {}
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    fn apply(&mut self, command: Command) {
+        match command {
+            Command::Publish(publication) => self.deliver(&mut vec![publication]),
+            Command::Open(connection) => self.open(connection),
+            Command::Attach(connection) => self.attach(&connection),
+            Command::Send(connection, frame) => {
+                if let Some(slot) = self.slot_of(&connection) {
+                    self.answer(slot, frame);
+                }
+            }
+            Command::Join {
+                connection,
+                room,
+                encoding,
+                confirmation,
+            } => {
+                if let Some(slot) = self.slot_of(&connection) {
+                    self.join(slot, room, encoding);
+                    if let Some(frame) = confirmation {
+                        self.answer(slot, frame);
+                    }
+                }
+            }
+            Command::Leave {
+                connection,
+                room,
+                confirmation,
+            } => {
+                if let Some(slot) = self.slot_of(&connection) {
+                    self.leave(slot, &room);
+                    if let Some(frame) = confirmation {
+                        self.answer(slot, frame);
+                    }
+                }
+            }
+            Command::Close(connection, code, frame) => {
+                if let Some(slot) = self.slot_of(&connection) {
+                    self.close(slot, code, frame);
+                }
+            }
+            Command::Gone(connection) => {
+                if let Some(slot) = self.slot_of(&connection) {
+                    self.vacate(slot);
+                }
+            }
+            Command::Census(gateway, answer) => {
+                let census: Vec<RoomCensus> = self.rooms.census(|slot| {
+                    self.slots[slot as usize]
+                        .connection
+                        .as_ref()
+                        .is_some_and(|c| c.gateway() == gateway)
+                });
+                // Whoever asked may have gone away.
+                drop(answer.send(census));
+            }
+            Command::Drain(code, spread) => self.drain(code, spread),
+        }
+    }
+}

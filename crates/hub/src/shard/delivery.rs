@@ -1,0 +1,147 @@
+//! From an event to its members' outboxes.
+
+use super::Shard;
+use super::slot::Link;
+use crate::clock::Ticks;
+use crate::publication::Publication;
+use crate::wheel::Purpose;
+use std::sync::Arc;
+use tidings_wire::websocket::Frame;
+
+impl Shard {
+    /// Appends a run of events, all to the same one room or a single event of any form.
+    pub(super) fn deliver(&mut self, run: &mut Vec<Arc<Publication>>) {
+        let Some(first) = run.first() else { return };
+        self.tally.events += run.len() as u64;
+        if let Some(room) = first.only_room() {
+            if let Some(number) = self.rooms.number(room) {
+                for place in 0..self.rooms.members(number).len() {
+                    let member = self.rooms.members(number)[place];
+                    for publication in &*run {
+                        if let Some(frame) = publication.frame(member.encoding) {
+                            self.append(member.slot, frame, publication.published);
+                        }
+                    }
+                }
+            }
+        } else {
+            for publication in &*run {
+                self.deliver_with_care(publication);
+            }
+        }
+        run.clear();
+        for slot in std::mem::take(&mut self.overflowing) {
+            self.cut_slow_consumer(slot);
+        }
+    }
+
+    /// An event to several rooms, or with exclusions: each connection at most once.
+    fn deliver_with_care(&mut self, publication: &Publication) {
+        self.visit = self.visit.wrapping_add(1).max(1);
+        for room in publication.rooms() {
+            let Some(number) = self.rooms.number(room) else {
+                continue;
+            };
+            for place in 0..self.rooms.members(number).len() {
+                let member = self.rooms.members(number)[place];
+                let ledger = &mut self.ledgers[member.slot as usize];
+                if ledger.visited == self.visit || publication.excludes().contains(&ledger.id) {
+                    continue;
+                }
+                if let Some(frame) = publication.frame(member.encoding) {
+                    ledger.visited = self.visit;
+                    self.append(member.slot, frame, publication.published);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, number: u32, frame: &Frame, published: Ticks) {
+        let slot = &mut self.slots[number as usize];
+        if slot.closing {
+            return;
+        }
+        match slot.link {
+            Link::Open | Link::Blocked => {
+                slot.outbox
+                    .push(frame.as_bytes().clone(), published, &mut self.spares);
+                self.tally.deliveries += 1;
+                if slot.outbox.bytes() > self.limits.outbox_bytes_max
+                    || slot.outbox.frames() > self.limits.outbox_frames_max
+                {
+                    self.overflowing.push(number);
+                } else if !slot.dirty && slot.link == Link::Open {
+                    slot.dirty = true;
+                    self.dirty.push_back(number);
+                }
+            }
+            Link::Relayed => {
+                self.tally.deliveries += 1;
+                self.append_to_relay(number, frame, published);
+            }
+            Link::Free | Link::Dead => {}
+        }
+    }
+
+    fn append_to_relay(&mut self, number: u32, frame: &Frame, published: Ticks) {
+        let slot = &self.slots[number as usize];
+        let relay = slot.connection.as_ref().and_then(|connection| connection.relay());
+        let pushed = relay.map(|relay| relay.push(frame.clone(), published, self.now, &self.limits.relay));
+        if matches!(pushed, Some(Err(_))) {
+            self.overflowing.push(number);
+        }
+    }
+
+    /// Appends a direct answer and writes at once: it does not wait a lap of the dirty queue.
+    pub(super) fn answer(&mut self, number: u32, frame: Frame) {
+        let slot = &mut self.slots[number as usize];
+        if slot.closing {
+            return;
+        }
+        match slot.link {
+            Link::Open | Link::Blocked => {
+                slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
+                if slot.outbox.bytes() > self.limits.outbox_bytes_max
+                    || slot.outbox.frames() > self.limits.outbox_frames_max
+                {
+                    self.cut_slow_consumer(number);
+                } else if slot.link == Link::Open {
+                    self.write(number);
+                }
+            }
+            Link::Relayed => {
+                let now = self.now;
+                self.append_to_relay(number, &frame, now);
+                for slot in std::mem::take(&mut self.overflowing) {
+                    self.cut_slow_consumer(slot);
+                }
+            }
+            Link::Free | Link::Dead => {}
+        }
+    }
+
+    /// Moves a relay's frames to the outbox of the socket that takes its place.
+    pub(super) fn attach(&mut self, connection: &Arc<crate::Connection>) {
+        let Some(number) = self.slot_of(connection) else {
+            return;
+        };
+        let Some(relay) = connection.relay() else { return };
+        let waiting = relay.take();
+        let slot = &mut self.slots[number as usize];
+        if slot.link != Link::Relayed {
+            return;
+        }
+        slot.link = Link::Open;
+        for frame in waiting.frames {
+            slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
+        }
+        if let Some(code) = waiting.closed {
+            slot.closing = true;
+            slot.outbox
+                .push(Frame::close(code).into_bytes(), self.now, &mut self.spares);
+            self.set_deadline(number, Purpose::Reset, self.limits.close_timeout_ticks);
+        }
+        self.write(number);
+    }
+}

@@ -1,0 +1,148 @@
+//! The registry of executions and their owners.
+
+use crate::execution::{Execution, ExecutionStatus, NodeCounters, Tracked};
+use crate::{ExecutionId, OwnerId, Store, StoreError, WorkflowId, sqlite};
+
+const EXECUTIONS_PAGE_MAX: u32 = 10_000;
+
+/// An execution to register or to put anew.
+#[derive(Clone, Debug)]
+pub struct NewExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// What it executes.
+    pub workflow_id: WorkflowId,
+    /// Its own owner; without one it is the workflow's owner's.
+    pub owner_id: Option<OwnerId>,
+    /// How many nodes there are. Not given: unknown or, if it was told before, as before.
+    pub total_nodes: Option<u32>,
+}
+
+/// An execution after it was put.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutExecution {
+    /// As it is stored now.
+    pub execution: Execution,
+    /// Whether it is new.
+    pub created: bool,
+    /// Whether total or progress of an execution that was there changed: publish an `execution_update`.
+    pub progress_changed: bool,
+    /// Who owned it before, if that was somebody else: whoever is in its room by that right has to leave.
+    pub previous_owner: Option<OwnerId>,
+}
+
+/// One of a workflow's executions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkflowExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whether its owner is the workflow's.
+    pub inherits_owner: bool,
+}
+
+impl Store {
+    /// Registers an execution, or changes owner and total of one that is. An unknown workflow is
+    /// [`StoreError::NotFound`]; an execution never changes its workflow, that is [`StoreError::Conflict`].
+    pub async fn put_execution(&self, new: NewExecution) -> Result<PutExecution, StoreError> {
+        let mut transaction = self.database.write().await?;
+        let Some(workflow_owner) = sqlite::workflows::owner(&mut transaction, &new.workflow_id).await? else {
+            return Err(StoreError::NotFound { what: "workflow" });
+        };
+        let owner_id = new.owner_id.clone().unwrap_or(workflow_owner);
+        let put = match sqlite::executions::find(&mut transaction, &new.id).await? {
+            None => {
+                let tracked = self.first_state(new, owner_id);
+                sqlite::executions::insert(&mut transaction, &tracked).await?;
+                PutExecution {
+                    execution: tracked.execution,
+                    created: true,
+                    progress_changed: false,
+                    previous_owner: None,
+                }
+            }
+            Some(before) if before.execution.workflow_id != new.workflow_id => {
+                return Err(StoreError::Conflict {
+                    what: "execution belongs to another workflow",
+                });
+            }
+            Some(before) => {
+                let mut tracked = before.clone();
+                tracked.own_owner = new.owner_id;
+                tracked.execution.owner_id = owner_id;
+                let progress_changed = new
+                    .total_nodes
+                    .is_some_and(|total_nodes| tracked.set_total_nodes(total_nodes));
+                if tracked != before {
+                    tracked.execution.updated_at = self.now();
+                    sqlite::executions::update(&mut transaction, &tracked).await?;
+                }
+                let previous_owner = Some(before.execution.owner_id)
+                    .filter(|previous| *previous != tracked.execution.owner_id);
+                PutExecution {
+                    execution: tracked.execution,
+                    created: false,
+                    progress_changed,
+                    previous_owner,
+                }
+            }
+        };
+        transaction.commit().await?;
+        Ok(put)
+    }
+
+    /// An execution by its id.
+    pub async fn execution(&self, id: &ExecutionId) -> Result<Option<Execution>, StoreError> {
+        let mut connection = self.database.read().await?;
+        let tracked = sqlite::executions::find(&mut connection, id).await?;
+        Ok(tracked.map(|tracked| tracked.execution))
+    }
+
+    /// Who owns an execution: its own owner or, without one, the workflow's.
+    pub async fn owner_of_execution(&self, id: &ExecutionId) -> Result<Option<OwnerId>, StoreError> {
+        let mut connection = self.database.read().await?;
+        sqlite::executions::owner(&mut connection, id).await
+    }
+
+    /// Those of these executions that `owner` owns.
+    pub async fn owned_executions(
+        &self,
+        owner: &OwnerId,
+        among: &[ExecutionId],
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let mut connection = self.database.read().await?;
+        sqlite::executions::owned(&mut connection, owner, among).await
+    }
+
+    /// A workflow's executions by id, in pages: at most `limit`, from the first after `after`.
+    pub async fn workflow_executions(
+        &self,
+        workflow: &WorkflowId,
+        after: Option<&ExecutionId>,
+        limit: u32,
+    ) -> Result<Vec<WorkflowExecution>, StoreError> {
+        let limit = limit.min(EXECUTIONS_PAGE_MAX);
+        let mut connection = self.database.read().await?;
+        sqlite::executions::of_workflow(&mut connection, workflow, after, limit).await
+    }
+
+    fn first_state(&self, new: NewExecution, owner_id: OwnerId) -> Tracked {
+        let now = self.now();
+        Tracked {
+            execution: Execution {
+                id: new.id,
+                workflow_id: new.workflow_id,
+                owner_id,
+                status: ExecutionStatus::Pending,
+                progress_percentage: 0.0,
+                completed_nodes: 0,
+                total_nodes: new.total_nodes.unwrap_or(0),
+                current_node: None,
+                message: None,
+                created_at: now,
+                updated_at: now,
+            },
+            own_owner: new.owner_id,
+            counters: NodeCounters::default(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Opening and closing the store.
+
+use std::fmt;
+use std::time::Duration;
+
+use tidings_wire::time::Timestamp;
+
+use crate::sqlite::Database;
+use crate::{Clock, StoreError};
+
+/// How to open a store.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// `sqlite://path` or `sqlite::memory:`.
+    pub url: String,
+    /// How many reads may run side by side.
+    pub readers_max: u32,
+    /// How long to wait for a lock that another process holds.
+    pub busy_timeout: Duration,
+    /// How many dead letters to keep; older ones are dropped and counted.
+    pub dead_letters_max: u32,
+    /// Where times come from.
+    pub clock: Clock,
+}
+
+impl StoreOptions {
+    /// The usual options for this address.
+    pub fn new(url: &str) -> StoreOptions {
+        StoreOptions {
+            url: url.to_owned(),
+            readers_max: 4,
+            busy_timeout: Duration::from_secs(5),
+            dead_letters_max: 10_000,
+            clock: Clock::system(),
+        }
+    }
+}
+
+// Written by hand: an address may hold a password.
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StoreOptions")
+            .field("url", &"[redacted]")
+            .field("readers_max", &self.readers_max)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("dead_letters_max", &self.dead_letters_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The store: a handle that is cheap to clone. The same database may be open in other processes, whose committed
+/// changes are seen at the next call.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+    pub(crate) dead_letters_max: u32,
+}
+
+impl Store {
+    /// Opens the store at this address with the usual options, creating and migrating it as needed.
+    pub async fn open(url: &str) -> Result<Store, StoreError> {
+        Store::open_with(StoreOptions::new(url)).await
+    }
+
+    /// Opens a store, creating and migrating it as needed.
+    pub async fn open_with(options: StoreOptions) -> Result<Store, StoreError> {
+        let database = Database::open(&options).await?;
+        Ok(Store {
+            database,
+            clock: options.clock,
+            dead_letters_max: options.dead_letters_max,
+        })
+    }
+
+    /// Whether the database answers, as `/health` asks.
+    pub async fn check_health(&self) -> Result<(), StoreError> {
+        self.database.check_health().await
+    }
+
+    /// Waits for running operations and closes the database. Later operations on any clone are
+    /// [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Store")
+    }
+}

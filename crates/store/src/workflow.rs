@@ -1,0 +1,118 @@
+//! The registry of workflows and their owners.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_wire::time::Timestamp;
+
+use crate::text::{NAME_BYTES_MAX, check_length};
+use crate::{OwnerId, Store, StoreError, WorkflowId, sqlite};
+
+/// The longest `data` of a workflow, in bytes of JSON.
+pub const DATA_BYTES_MAX: usize = 256 * 1024;
+
+/// A registered workflow.
+#[derive(Clone, Debug, Serialize)]
+pub struct Workflow {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Who may see it.
+    pub owner_id: OwnerId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whatever the application keeps with it.
+    pub data: Option<Box<RawValue>>,
+    /// When it was first registered.
+    pub created_at: Timestamp,
+    /// When it was last put.
+    pub updated_at: Timestamp,
+}
+
+/// A workflow to register or replace.
+#[derive(Clone, Debug)]
+pub struct NewWorkflow {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Who may see it.
+    pub owner_id: OwnerId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Whatever the application keeps with it.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// A workflow after it was put.
+#[derive(Clone, Debug)]
+pub struct PutWorkflow {
+    /// As it is stored now.
+    pub workflow: Workflow,
+    /// Whether it is new.
+    pub created: bool,
+    /// Who owned it before, if that was somebody else: whoever is in its room by that right has to leave, and so in
+    /// the rooms of the executions without an owner of their own ([`Store::workflow_executions`]).
+    pub previous_owner: Option<OwnerId>,
+}
+
+impl Store {
+    /// Registers a workflow or replaces what is registered; name and data that are not given are gone.
+    pub async fn put_workflow(&self, new: NewWorkflow) -> Result<PutWorkflow, StoreError> {
+        check_length(
+            new.name.as_deref(),
+            NAME_BYTES_MAX,
+            "a workflow's name is at most 1024 bytes",
+        )?;
+        let data = new.data.as_deref().map(RawValue::get);
+        check_length(data, DATA_BYTES_MAX, "a workflow's data is at most 256 KiB")?;
+        let now = self.now();
+        let mut transaction = self.database.write().await?;
+        let before = sqlite::workflows::find(&mut transaction, &new.id).await?;
+        let workflow = Workflow {
+            id: new.id,
+            owner_id: new.owner_id,
+            name: new.name,
+            data: new.data,
+            created_at: before.as_ref().map_or(now, |before| before.created_at),
+            updated_at: now,
+        };
+        sqlite::workflows::put(&mut transaction, &workflow).await?;
+        transaction.commit().await?;
+        Ok(PutWorkflow {
+            created: before.is_none(),
+            previous_owner: before
+                .map(|before| before.owner_id)
+                .filter(|before| *before != workflow.owner_id),
+            workflow,
+        })
+    }
+
+    /// A workflow by its id.
+    pub async fn workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
+        let mut connection = self.database.read().await?;
+        sqlite::workflows::find(&mut connection, id).await
+    }
+
+    /// Deletes a workflow with its executions and their nodes, and returns it as it was. To empty the executions'
+    /// rooms, list them with [`Store::workflow_executions`] before.
+    pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
+        let mut transaction = self.database.write().await?;
+        let before = sqlite::workflows::find(&mut transaction, id).await?;
+        sqlite::workflows::delete(&mut transaction, id).await?;
+        transaction.commit().await?;
+        Ok(before)
+    }
+
+    /// Who owns a workflow.
+    pub async fn owner_of_workflow(&self, id: &WorkflowId) -> Result<Option<OwnerId>, StoreError> {
+        let mut connection = self.database.read().await?;
+        sqlite::workflows::owner(&mut connection, id).await
+    }
+
+    /// Those of these workflows that `owner` owns.
+    pub async fn owned_workflows(
+        &self,
+        owner: &OwnerId,
+        among: &[WorkflowId],
+    ) -> Result<Vec<WorkflowId>, StoreError> {
+        let mut connection = self.database.read().await?;
+        sqlite::workflows::owned(&mut connection, owner, among).await
+    }
+}

@@ -1,0 +1,202 @@
+use tidings_store::{
+    DEAD_LETTER_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, LeadFilter, NewDeadLetter, Once,
+    StoreError, StoredResponse,
+};
+
+use crate::fixture::{Fixture, new_lead, tenant};
+
+fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
+    IdempotentRequest::new("tenant:demo1", key, [fingerprint; 32]).unwrap()
+}
+
+async fn create_once(fixture: &Fixture, request: &IdempotentRequest) -> Result<Once<String>, StoreError> {
+    let respond = |lead: &tidings_store::Lead| StoredResponse {
+        status: 201,
+        body: serde_json::to_vec(lead).unwrap(),
+    };
+    let once = fixture
+        .store
+        .create_lead_once(new_lead("demo1", r#"{"name":"Ann"}"#), request, respond)
+        .await?;
+    Ok(match once {
+        Once::Fresh(lead) => Once::Fresh(serde_json::to_string(&lead).unwrap()),
+        Once::Repeated(response) => Once::Repeated(response),
+    })
+}
+
+async fn lead_total(fixture: &Fixture) -> u64 {
+    fixture
+        .store
+        .list_leads(&tenant("demo1"), &LeadFilter::default(), 1, None)
+        .await
+        .unwrap()
+        .total
+}
+
+#[tokio::test]
+async fn a_write_under_one_key_happens_once() {
+    let fixture = Fixture::new().await;
+    let Once::Fresh(lead) = create_once(&fixture, &request("k1", 1)).await.unwrap() else {
+        panic!()
+    };
+    let repeat = create_once(&fixture, &request("k1", 1)).await.unwrap();
+    assert_eq!(
+        repeat,
+        Once::Repeated(StoredResponse {
+            status: 201,
+            body: lead.clone().into_bytes()
+        })
+    );
+    let other = create_once(&fixture, &request("k1", 2)).await;
+    assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
+    assert_eq!(lead_total(&fixture).await, 1);
+    let stored = fixture
+        .store
+        .idempotent_response(&request("k1", 1))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(stored.body, lead.into_bytes());
+    assert!(
+        fixture
+            .store
+            .idempotent_response(&request("k2", 1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let elsewhere = IdempotentRequest::new("tenant:demo2", "k1", [2; 32]).unwrap();
+    assert!(
+        fixture
+            .store
+            .idempotent_response(&elsewhere)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_a_day() {
+    let fixture = Fixture::new().await;
+    create_once(&fixture, &request("k1", 1)).await.unwrap();
+    fixture.advance_ms(IDEMPOTENCY_TTL_MS - 1);
+    assert!(matches!(
+        create_once(&fixture, &request("k1", 1)).await,
+        Ok(Once::Repeated(_))
+    ));
+    fixture.advance_ms(1);
+    assert!(matches!(
+        create_once(&fixture, &request("k1", 2)).await,
+        Ok(Once::Fresh(_))
+    ));
+    assert_eq!(lead_total(&fixture).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_repeats_leave_one_lead() {
+    let fixture = std::sync::Arc::new(Fixture::new().await);
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let fixture = std::sync::Arc::clone(&fixture);
+            tokio::spawn(async move { create_once(&fixture, &request("k1", 1)).await.unwrap() })
+        })
+        .collect();
+    let mut fresh = 0;
+    for task in tasks {
+        fresh += u32::from(matches!(task.await.unwrap(), Once::Fresh(_)));
+    }
+    assert_eq!((fresh, lead_total(&fixture).await), (1, 1));
+}
+
+#[tokio::test]
+async fn answers_of_effects_elsewhere() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    let answer = |body: &str| StoredResponse {
+        status: 200,
+        body: body.as_bytes().to_vec(),
+    };
+    let first = store
+        .remember_response(&request("k1", 1), answer("first"))
+        .await
+        .unwrap();
+    let second = store
+        .remember_response(&request("k1", 1), answer("second"))
+        .await
+        .unwrap();
+    assert_eq!((first, second), (answer("first"), answer("first")));
+    let huge = StoredResponse {
+        status: 200,
+        body: vec![0; 2 << 20],
+    };
+    assert!(matches!(
+        store.remember_response(&request("k2", 1), huge).await,
+        Err(StoreError::Invalid { .. })
+    ));
+    for (scope, key) in [
+        ("", "k"),
+        ("s", ""),
+        ("s", "a b"),
+        ("s", &"k".repeat(256)),
+        ("ø", "k"),
+    ] {
+        assert!(
+            IdempotentRequest::new(scope, key, [0; 32]).is_err(),
+            "{scope:?} {key:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_newest_dead_letters_are_kept() {
+    let fixture = Fixture::with(|options| options.dead_letters_max = 3).await;
+    let store = &fixture.store;
+    let mut dropped = Vec::new();
+    for event in ["a", "b", "c", "d", "e"] {
+        fixture.advance_ms(1);
+        let letter = NewDeadLetter {
+            source: "kafka",
+            reason: "no user",
+            event: event.as_bytes(),
+        };
+        dropped.push(store.insert_dead_letter(letter).await.unwrap());
+    }
+    assert_eq!(dropped, [0, 0, 0, 1, 1]);
+    let account = store.dead_letter_account().await.unwrap();
+    assert_eq!((account.kept, account.dropped), (3, 2));
+    let page = store.list_dead_letters(None, 2).await.unwrap();
+    let events: Vec<_> = page.iter().map(|letter| letter.event.as_slice()).collect();
+    assert_eq!(events, [b"e", b"d"]);
+    assert_eq!(
+        (page[0].source.as_str(), page[0].reason.as_str()),
+        ("kafka", "no user")
+    );
+    let rest = store.list_dead_letters(Some(page[1].id), 10).await.unwrap();
+    assert_eq!(
+        rest.iter()
+            .map(|letter| letter.event.as_slice())
+            .collect::<Vec<_>>(),
+        [b"c"]
+    );
+}
+
+#[tokio::test]
+async fn dead_letters_are_bounded() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    let event = vec![0xff; DEAD_LETTER_BYTES_MAX + 10];
+    let reason = "ø".repeat(1000);
+    store
+        .insert_dead_letter(NewDeadLetter {
+            source: "dapr",
+            reason: &reason,
+            event: &event,
+        })
+        .await
+        .unwrap();
+    let letter = store.list_dead_letters(None, 10).await.unwrap().remove(0);
+    assert_eq!(letter.event.len(), DEAD_LETTER_BYTES_MAX);
+    assert_eq!(letter.event_bytes, event.len() as u64);
+    assert_eq!(letter.reason, "ø".repeat(512));
+}

@@ -1,0 +1,246 @@
+use tidings_store::{LeadFilter, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, TimeRange};
+use tidings_wire::time::Timestamp;
+
+use crate::fixture::{Fixture, START_MS, new_lead, tenant};
+
+async fn search(fixture: &Fixture, tenant_id: &str, query: &str) -> LeadHits {
+    let search = LeadSearch {
+        query: query.to_owned(),
+        ..LeadSearch::default()
+    };
+    fixture
+        .store
+        .search_leads(&tenant(tenant_id), &search, 100)
+        .await
+        .unwrap()
+}
+
+fn names(hits: &LeadHits) -> Vec<String> {
+    hits.leads
+        .iter()
+        .map(|lead| lead.payload.text("name").unwrap())
+        .collect()
+}
+
+async fn with_leads() -> Fixture {
+    let fixture = Fixture::new().await;
+    for payload in [
+        r#"{"name":"John Doe","email":"john@example.com","company":"Acme Corp","phone":"+45 12 34 56 78"}"#,
+        r#"{"name":"Jane Johnson","email":"jane@acme.test","notes":"met John at the fair"}"#,
+        r#"{"name":"José Müller","email":"jm@example.org","other":"unsearched"}"#,
+        r#"{"name":"Jørgen Ågård","company":"日本語 株式会社"}"#,
+        r#"{"name":9,"email":null,"notes":"no name"}"#,
+    ] {
+        fixture.advance_ms(1);
+        fixture.lead("demo1", payload).await;
+    }
+    fixture
+        .lead("demo2", r#"{"name":"John of another tenant"}"#)
+        .await;
+    fixture
+}
+
+#[tokio::test]
+async fn terms_match_as_prefixes_and_all_must() {
+    let fixture = with_leads().await;
+    let cases: [(&str, u64); 22] = [
+        ("john", 2),
+        ("JOHN", 2),
+        ("joh", 2),
+        ("ohn", 0),
+        ("john doe", 1),
+        ("doe john", 1),
+        ("john acme", 2),
+        ("john nobody", 0),
+        ("john@example.com", 1),
+        ("12 34", 1),
+        ("+45-12", 1),
+        ("fair", 1),
+        ("unsearched", 0),
+        ("jose", 1),
+        ("José", 1),
+        ("jose\u{301}", 1),
+        ("muller", 1),
+        ("jørgen", 1),
+        ("日本", 1),
+        ("no name", 1),
+        ("9", 0),
+        ("another", 0),
+    ];
+    for (query, expected) in cases {
+        let hits = search(&fixture, "demo1", query).await;
+        assert_eq!(
+            (hits.total, hits.leads.len() as u64),
+            (expected, expected),
+            "{query:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn best_first() {
+    let fixture = with_leads().await;
+    // A name outweighs notes.
+    assert_eq!(
+        names(&search(&fixture, "demo1", "john").await),
+        ["John Doe", "Jane Johnson"]
+    );
+    // Equally good ones come newest first.
+    fixture.advance_ms(1);
+    let newer = fixture
+        .lead("demo1", r#"{"name":"José Müller","email":"jm@example.org"}"#)
+        .await;
+    let hits = search(&fixture, "demo1", "jose").await;
+    assert_eq!((hits.total, hits.leads[0].id), (2, newer.id));
+}
+
+#[tokio::test]
+async fn a_query_without_a_term_finds_nothing() {
+    let fixture = with_leads().await;
+    for query in ["", " ", "***", "\"", "' -- ", "\u{0}", "🙂", "\u{301}"] {
+        assert_eq!(
+            search(&fixture, "demo1", query).await,
+            LeadHits::default(),
+            "{query:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_query_is_never_read_as_query_language() {
+    let fixture = with_leads().await;
+    let cases = [
+        ("john OR jane", 0),
+        ("john NOT doe", 0),
+        ("name:john", 0),
+        ("john*", 2),
+        ("\"john\" \"doe\"", 1),
+        ("NEAR(john doe)", 0),
+        ("^john", 2),
+        ("{name email} : john", 0),
+        ("john' OR '1'='1", 0),
+        ("jo\"hn", 0),
+        // The prefix of another tenant's terms, guessed.
+        ("00000002john", 0),
+        ("john\" OR \"00000002john", 0),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(
+            search(&fixture, "demo1", query).await.total,
+            expected,
+            "{query:?}"
+        );
+    }
+    assert_eq!(
+        names(&search(&fixture, "demo2", "john").await),
+        ["John of another tenant"]
+    );
+    assert_eq!(search(&fixture, "nobody", "john").await, LeadHits::default());
+}
+
+#[tokio::test]
+async fn status_range_and_limit() {
+    let fixture = with_leads().await;
+    let at = |offset| Some(Timestamp::from_millis(START_MS + offset));
+    let all = LeadSearch {
+        query: "j".to_owned(),
+        ..LeadSearch::default()
+    };
+    let cases = [
+        (all.clone(), 100, 4, 4),
+        (all.clone(), 3, 3, 4),
+        (
+            LeadSearch {
+                status: Some(LeadStatus::New),
+                ..all.clone()
+            },
+            100,
+            4,
+            4,
+        ),
+        (
+            LeadSearch {
+                status: Some(LeadStatus::Lost),
+                ..all.clone()
+            },
+            100,
+            0,
+            0,
+        ),
+        (
+            LeadSearch {
+                created: TimeRange {
+                    from: at(2),
+                    to: at(3),
+                },
+                ..all.clone()
+            },
+            100,
+            2,
+            2,
+        ),
+        (
+            LeadSearch {
+                created: TimeRange {
+                    from: at(100),
+                    to: None,
+                },
+                ..all.clone()
+            },
+            100,
+            0,
+            0,
+        ),
+    ];
+    for (search, limit, listed, total) in cases {
+        let hits = fixture
+            .store
+            .search_leads(&tenant("demo1"), &search, limit)
+            .await
+            .unwrap();
+        assert_eq!((hits.leads.len(), hits.total), (listed, total), "{search:?}");
+    }
+}
+
+#[tokio::test]
+async fn odd_payloads_are_stored_and_searched() {
+    let fixture = Fixture::new().await;
+    let deep = format!(
+        r#"{{"name":"Deep","tree":{}{}}}"#,
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
+    let long = format!(r#"{{"name":"{}","notes":"end"}}"#, "x".repeat(100_000));
+    for payload in [deep.as_str(), &long, r#"{"name":"nul \u0000 here"}"#] {
+        fixture.lead("demo1", payload).await;
+    }
+    for query in ["deep", "xxx", "end", "nul here"] {
+        assert_eq!(search(&fixture, "demo1", query).await.total, 1, "{query:?}");
+    }
+    assert_eq!(search(&fixture, "demo1", &"x".repeat(1000)).await.total, 1);
+}
+
+#[tokio::test]
+async fn totals_stop_at_their_bound() {
+    // In memory: ten thousand commits to a disk would take long.
+    let store = tidings_store::Store::open("sqlite::memory:").await.unwrap();
+    let demo = tenant("demo1");
+    store.ensure_tenant(&demo, "Demo").await.unwrap();
+    for _ in 0..SEARCH_TOTAL_MAX + 5 {
+        store
+            .create_lead(new_lead("demo1", r#"{"name":"Ann"}"#))
+            .await
+            .unwrap();
+    }
+    let search = LeadSearch {
+        query: "ann".to_owned(),
+        ..LeadSearch::default()
+    };
+    let hits = store.search_leads(&demo, &search, 2).await.unwrap();
+    assert_eq!((hits.leads.len(), hits.total), (2, SEARCH_TOTAL_MAX));
+    let page = store
+        .list_leads(&demo, &LeadFilter::default(), 2, None)
+        .await
+        .unwrap();
+    assert_eq!(page.total, SEARCH_TOTAL_MAX + 5);
+}

@@ -1,0 +1,203 @@
+use serde_json::value::RawValue;
+use tidings_store::{ExecutionId, NewExecution, NewWorkflow, OwnerId, Store, StoreError, WorkflowId};
+
+use crate::fixture::Fixture;
+
+fn owner(id: &str) -> OwnerId {
+    OwnerId::new(id).unwrap()
+}
+
+fn workflow_id(id: &str) -> WorkflowId {
+    WorkflowId::new(id).unwrap()
+}
+
+fn execution_id(id: &str) -> ExecutionId {
+    ExecutionId::new(id).unwrap()
+}
+
+fn workflow(id: &str, owner_id: &str) -> NewWorkflow {
+    NewWorkflow {
+        id: workflow_id(id),
+        owner_id: owner(owner_id),
+        name: None,
+        data: None,
+    }
+}
+
+fn execution(id: &str, workflow: &str, owner_id: Option<&str>) -> NewExecution {
+    NewExecution {
+        id: execution_id(id),
+        workflow_id: workflow_id(workflow),
+        owner_id: owner_id.map(owner),
+        total_nodes: None,
+    }
+}
+
+async fn owner_of(store: &Store, id: &str) -> Option<String> {
+    let owner = store.owner_of_execution(&execution_id(id)).await.unwrap();
+    owner.map(|owner| owner.as_str().to_owned())
+}
+
+#[tokio::test]
+async fn workflows_are_put_and_replaced() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let data = RawValue::from_string(r#"{"b":1.0,"a":2}"#.to_owned()).unwrap();
+    let new = NewWorkflow {
+        name: Some("First".to_owned()),
+        data: Some(data),
+        ..workflow("w1", "ann")
+    };
+    let first = store.put_workflow(new).await.unwrap();
+    assert!(first.created && first.previous_owner.is_none());
+    let stored = store.workflow(&workflow_id("w1")).await.unwrap().unwrap();
+    let expected = r#"{"id":"w1","owner_id":"ann","name":"First","data":{"b":1.0,"a":2},"#.to_owned()
+        + r#""created_at":"2026-02-07T12:00:00.000Z","updated_at":"2026-02-07T12:00:00.000Z"}"#;
+    assert_eq!(serde_json::to_string(&stored).unwrap(), expected);
+
+    let later = fixture.advance_ms(5);
+    let again = store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    assert!(!again.created && again.previous_owner.is_none());
+    assert_eq!(
+        (again.workflow.created_at, again.workflow.updated_at),
+        (stored.created_at, later)
+    );
+    assert!(again.workflow.name.is_none() && again.workflow.data.is_none());
+
+    let moved = store.put_workflow(workflow("w1", "bob")).await.unwrap();
+    assert_eq!(moved.previous_owner, Some(owner("ann")));
+    assert_eq!(
+        store.owner_of_workflow(&workflow_id("w1")).await.unwrap(),
+        Some(owner("bob"))
+    );
+    assert_eq!(store.owner_of_workflow(&workflow_id("w2")).await.unwrap(), None);
+    let long = NewWorkflow {
+        name: Some("x".repeat(1025)),
+        ..workflow("w2", "ann")
+    };
+    assert!(matches!(
+        store.put_workflow(long).await,
+        Err(StoreError::Invalid { .. })
+    ));
+}
+
+#[tokio::test]
+async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    let refused = store.put_execution(execution("e1", "w1", None)).await;
+    assert!(
+        matches!(refused, Err(StoreError::NotFound { what: "workflow" })),
+        "{refused:?}"
+    );
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    store.put_workflow(workflow("w2", "ann")).await.unwrap();
+    assert!(
+        store
+            .put_execution(execution("e1", "w1", None))
+            .await
+            .unwrap()
+            .created
+    );
+    assert!(
+        store
+            .put_execution(execution("e2", "w1", Some("eve")))
+            .await
+            .unwrap()
+            .created
+    );
+    assert_eq!(owner_of(&store, "e1").await.as_deref(), Some("ann"));
+    assert_eq!(owner_of(&store, "e2").await.as_deref(), Some("eve"));
+    assert_eq!(owner_of(&store, "e3").await, None);
+
+    store.put_workflow(workflow("w1", "bob")).await.unwrap();
+    assert_eq!(owner_of(&store, "e1").await.as_deref(), Some("bob"));
+    assert_eq!(owner_of(&store, "e2").await.as_deref(), Some("eve"));
+
+    let back = store.put_execution(execution("e2", "w1", None)).await.unwrap();
+    assert!(!back.created);
+    assert_eq!(back.previous_owner, Some(owner("eve")));
+    assert_eq!(back.execution.owner_id, owner("bob"));
+    assert_eq!(
+        store.execution(&execution_id("e2")).await.unwrap(),
+        Some(back.execution)
+    );
+    let same = store.put_execution(execution("e2", "w1", None)).await.unwrap();
+    assert_eq!((same.previous_owner, same.progress_changed), (None, false));
+    let other = store.put_execution(execution("e2", "w2", None)).await;
+    assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
+}
+
+#[tokio::test]
+async fn rooms_to_empty_are_listed() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    for (id, owner_id) in [("e1", None), ("e2", Some("ann")), ("e3", None)] {
+        store.put_execution(execution(id, "w1", owner_id)).await.unwrap();
+    }
+    let page = store
+        .workflow_executions(&workflow_id("w1"), None, 2)
+        .await
+        .unwrap();
+    let shown: Vec<_> = page
+        .iter()
+        .map(|one| (one.id.as_str(), one.inherits_owner))
+        .collect();
+    assert_eq!(shown, [("e1", true), ("e2", false)]);
+    let rest = store
+        .workflow_executions(&workflow_id("w1"), Some(&page[1].id), 2)
+        .await
+        .unwrap();
+    assert_eq!(rest.len(), 1);
+}
+
+#[tokio::test]
+async fn deleting_a_workflow_takes_its_executions_along() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    store
+        .put_execution(execution("e1", "w1", Some("eve")))
+        .await
+        .unwrap();
+    let deleted = store.delete_workflow(&workflow_id("w1")).await.unwrap();
+    assert_eq!(deleted.unwrap().owner_id, owner("ann"));
+    assert_eq!(owner_of(&store, "e1").await, None);
+    assert!(store.delete_workflow(&workflow_id("w1")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_user_owns_among_many() {
+    let fixture = Fixture::new().await;
+    let store = fixture.store.clone();
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    store.put_workflow(workflow("w2", "bob")).await.unwrap();
+    store.put_execution(execution("e1", "w1", None)).await.unwrap();
+    store
+        .put_execution(execution("e2", "w1", Some("bob")))
+        .await
+        .unwrap();
+    store
+        .put_execution(execution("e3", "w2", Some("ann")))
+        .await
+        .unwrap();
+    // More than are asked for in one statement.
+    let mut executions: Vec<ExecutionId> = (0..2500).map(|n| execution_id(&format!("x{n}"))).collect();
+    executions.extend(["e1", "e2", "e3"].map(execution_id));
+    let mut owned = store.owned_executions(&owner("ann"), &executions).await.unwrap();
+    owned.sort();
+    assert_eq!(owned, ["e1", "e3"].map(execution_id));
+    let workflows = ["w1", "w2", "w3"].map(workflow_id);
+    assert_eq!(
+        store.owned_workflows(&owner("bob"), &workflows).await.unwrap(),
+        [workflow_id("w2")]
+    );
+    assert!(
+        store
+            .owned_workflows(&owner("bob"), &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}

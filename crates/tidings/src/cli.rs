@@ -1,0 +1,184 @@
+//! The command line.
+
+pub(crate) mod check_config;
+mod claim;
+mod duration;
+pub(crate) mod key;
+pub(crate) mod token;
+pub(crate) mod version;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Flag, Loaded, Sources};
+use crate::failure::{Failure, Outcome};
+
+/// A real-time event gateway: publish once, and every client that may see it receives it at once.
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct Common {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Where the database, the lock and the development secret lie (default: data, or `TIDINGS__SERVER__DATA_DIR`)
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<String>,
+    /// What the server may be exposed to (default: development, or `TIDINGS__SERVER__MODE`)
+    #[arg(long, value_name = "development|production", global = true)]
+    mode: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Make tokens for users, operators and services
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Make, list and revoke tenant keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Check the configuration without starting
+    CheckConfig(check_config::CheckConfig),
+    /// Print the version
+    Version(version::Version),
+    /// Print the reference page of all configuration keys
+    #[command(subcommand, hide = true)]
+    Config(ConfigCommand),
+}
+
+/// What to print about the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// The reference page, in Markdown
+    Doc,
+}
+
+impl Cli {
+    pub(crate) fn command(&self) -> Command {
+        self.command.clone().unwrap_or(Command::Serve)
+    }
+}
+
+impl Common {
+    /// Loads the configuration from file, environment and flags.
+    pub(crate) fn load(&self) -> Outcome<Loaded> {
+        config::load(&self.sources()).map_err(|errors| Failure::Usage(errors.into()))
+    }
+
+    fn sources(&self) -> Sources {
+        let flag = |name, path, value: &Option<String>| value.clone().map(|value| Flag { name, path, value });
+        Sources {
+            file: self.config.clone(),
+            variables: config::variables(),
+            flags: [
+                flag("--data-dir", "server.data_dir", &self.data_dir),
+                flag("--mode", "server.mode", &self.mode),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("tidings").chain(words.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves() {
+        for words in [
+            "",
+            "serve",
+            "--data-dir d",
+            "serve --data-dir d --mode production --config c.toml",
+        ] {
+            assert!(
+                matches!(parse(words).unwrap().command(), Command::Serve),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        for words in [
+            "--data-dir d --mode production check-config",
+            "check-config --mode production --data-dir d",
+        ] {
+            let flags = parse(words).unwrap().common.sources().flags;
+            let pairs: Vec<_> = flags
+                .iter()
+                .map(|flag| (flag.path, flag.value.as_str()))
+                .collect();
+            assert_eq!(
+                pairs,
+                [("server.data_dir", "d"), ("server.mode", "production")],
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn commands_take_what_they_need() {
+        for words in [
+            "token create --user 42",
+            "token create --user u --claim a=1 --claim b=x --ttl 15m --quiet",
+            "token create --operator",
+            "token create --service --ttl 30d",
+            "key create --tenant demo1 --permission leads:read --quiet",
+            "key create --tenant demo1 --permission leads:read --permission admin --expires 90d",
+            "key list --tenant demo1",
+            "key revoke key_0192f0c1-7a7b-7c7d-8e8f-909192939495",
+            "check-config --print-effective",
+            "version --json",
+            "config doc",
+        ] {
+            parse(words).unwrap_or_else(|error| panic!("{words}: {error}"));
+        }
+        for words in [
+            "token create",
+            "token create --user a --operator",
+            "token create --operator --service",
+            "token create --operator --claim a=1",
+            "token create --user",
+            "token create --user a --claim novalue",
+            "token create --user a --ttl soon",
+            "key create --tenant demo1",
+            "key create --permission admin",
+            "key create --tenant demo1 --permission everything",
+            "key list",
+            "key revoke",
+            "key revoke demo-tenant-key-1",
+            "key create --tenant spa/ce --permission admin",
+            "start",
+            "serve --port 1",
+        ] {
+            assert!(parse(words).is_err(), "{words}");
+        }
+    }
+}

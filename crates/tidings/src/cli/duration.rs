@@ -1,0 +1,48 @@
+//! Durations as people write them: `90s`, `15m`, `1h`, `30d`.
+
+use std::time::Duration;
+
+const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+
+/// The longest duration taken, a hundred years: beyond it, sums with the time of day might overflow.
+const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+
+/// Reads a duration.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let seconds = UNITS.iter().find_map(|(unit, seconds)| {
+        let count: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+        count
+            .checked_mul(*seconds)
+            .filter(|seconds| (1..=SECONDS_MAX).contains(seconds))
+    });
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected a number with a unit, such as 90s, 15m, 1h or 30d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h", 3_600), ("30d", 2_592_000)] {
+            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "1",
+            "h",
+            "0s",
+            "-1h",
+            "1.5h",
+            "1 h",
+            "1w",
+            "99999999999999999999d",
+            "40000d",
+            "é",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

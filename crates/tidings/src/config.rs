@@ -1,0 +1,149 @@
+//! The configuration: one struct per section, read from a TOML file, the environment and flags.
+//!
+//! Precedence: default < file < environment < flag. A key nobody knows is an error, never ignored: a
+//! misspelt limit that silently keeps its default is found too late. Every key is declared once, in its
+//! section's file, with its documentation, its default in each mode and its range; the loader, the checks,
+//! `check-config --print-effective` and the reference page all read that declaration.
+
+mod auth;
+mod bus;
+mod environment;
+mod error;
+mod file;
+mod flow;
+mod heartbeat;
+mod limits;
+mod listen;
+mod load;
+mod log;
+mod operators;
+mod origins;
+mod print;
+mod production;
+mod reference;
+mod secret;
+mod section;
+mod server;
+mod setting;
+mod store;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod value;
+mod workflows;
+
+use std::path::PathBuf;
+
+pub(crate) use self::auth::Jwt;
+pub(crate) use self::bus::Bus;
+pub(crate) use self::environment::variables;
+pub(crate) use self::flow::Flow;
+pub(crate) use self::heartbeat::Heartbeat;
+pub(crate) use self::limits::Limits;
+pub(crate) use self::listen::Listen;
+pub(crate) use self::load::{Flag, Loaded, Sources, load};
+pub(crate) use self::log::{Log, LogFormat};
+pub(crate) use self::operators::Operators;
+pub(crate) use self::origins::Origins;
+pub(crate) use self::print::effective;
+pub(crate) use self::production::{Refusal, refusals};
+pub(crate) use self::reference::reference;
+pub(crate) use self::secret::Secret;
+use self::section::Section;
+pub(crate) use self::server::{Mode, Server};
+pub(crate) use self::store::Store;
+pub(crate) use self::tasks::{Dapr, Tasks};
+pub(crate) use self::workflows::Workflows;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) log: Log,
+    pub(crate) limits: Limits,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) origins: Origins,
+    pub(crate) auth_jwt: Jwt,
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) flow: Flow,
+    pub(crate) tasks: Tasks,
+    pub(crate) tasks_dapr: Dapr,
+    pub(crate) workflows: Workflows,
+    pub(crate) operators: Operators,
+}
+
+/// What defaults may depend on.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    pub(crate) mode: Mode,
+    pub(crate) data_dir: PathBuf,
+}
+
+impl Config {
+    /// The defaults of a mode.
+    pub(crate) fn defaults(base: &Base) -> Self {
+        Self {
+            server: Server::defaults(base),
+            log: Log::defaults(base),
+            limits: Limits::defaults(base),
+            heartbeat: Heartbeat::defaults(base),
+            origins: Origins::defaults(base),
+            auth_jwt: Jwt::defaults(base),
+            store: Store::defaults(base),
+            bus: Bus::defaults(base),
+            flow: Flow::defaults(base),
+            tasks: Tasks::defaults(base),
+            tasks_dapr: Dapr::defaults(base),
+            workflows: Workflows::defaults(base),
+            operators: Operators::defaults(base),
+        }
+    }
+
+    /// The sections, in the order people read them.
+    fn sections(&self) -> [&dyn Section; 13] {
+        [
+            &self.server,
+            &self.log,
+            &self.limits,
+            &self.heartbeat,
+            &self.origins,
+            &self.auth_jwt,
+            &self.store,
+            &self.bus,
+            &self.flow,
+            &self.tasks,
+            &self.tasks_dapr,
+            &self.workflows,
+            &self.operators,
+        ]
+    }
+
+    fn sections_mut(&mut self) -> [&mut dyn Section; 13] {
+        [
+            &mut self.server,
+            &mut self.log,
+            &mut self.limits,
+            &mut self.heartbeat,
+            &mut self.origins,
+            &mut self.auth_jwt,
+            &mut self.store,
+            &mut self.bus,
+            &mut self.flow,
+            &mut self.tasks,
+            &mut self.tasks_dapr,
+            &mut self.workflows,
+            &mut self.operators,
+        ]
+    }
+
+    /// The listen values by the name their listeners log, in the order they are shown.
+    pub(crate) fn listens(&self) -> [(&'static str, Listen); 4] {
+        [
+            ("flow", self.flow.listen),
+            ("tasks", self.tasks.listen),
+            ("workflows", self.workflows.listen),
+            ("operators", self.operators.listen),
+        ]
+    }
+}

@@ -1,0 +1,86 @@
+//! What each mode refuses.
+
+use super::super::*;
+use super::from_variables;
+
+const SECRET: &str = "TIDINGS__AUTH__JWT__SECRET";
+const GOOD_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
+    let config = from_variables(pairs).unwrap().config;
+    let development_secret = Secret::new("d3v310pment-d3v310pment-d3v310pment");
+    refusals(&config, Some(&development_secret))
+        .into_iter()
+        .map(|refusal| refusal.subject)
+        .collect()
+}
+
+#[test]
+fn production_refuses_everything_unfit_at_once_and_names_the_remedy() {
+    let production = ("TIDINGS__SERVER__MODE", "production");
+    let origins = ("TIDINGS__ORIGINS__ALLOWED", "https://app.example.com");
+    let token = ("TIDINGS__TASKS__DAPR__API_TOKEN", "token");
+    let secret = (SECRET, GOOD_SECRET);
+    assert_eq!(
+        refused(&[production]),
+        ["auth.jwt.secret", "origins.allowed", "tasks.dapr.api_token"]
+    );
+    assert_eq!(refused(&[production, origins, token, secret]), [""; 0]);
+    for weak in [
+        "short",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "d3v310pment-d3v310pment-d3v310pment",
+    ] {
+        assert_eq!(
+            refused(&[production, origins, token, (SECRET, weak)]),
+            ["auth.jwt.secret"],
+            "{weak}"
+        );
+    }
+    let lax = ("TIDINGS__TASKS__TOKEN_REQUIRED", "false");
+    assert_eq!(
+        refused(&[production, origins, token, secret, lax]),
+        ["tasks.token_required"]
+    );
+    for (listen, is_refused) in [
+        ("off", false),
+        ("localhost:8005", false),
+        ("10.0.0.1:8005", false),
+        ("0.0.0.0:8005", true),
+        ("localhost:8004", true),
+    ] {
+        let found = refused(&[
+            production,
+            origins,
+            secret,
+            ("TIDINGS__TASKS__INGEST_LISTEN", listen),
+        ]);
+        assert_eq!(
+            found.contains(&"tasks.dapr.api_token".to_owned()),
+            is_refused,
+            "{listen}"
+        );
+    }
+    assert_eq!(
+        refused(&[production, origins, secret, ("TIDINGS__TASKS__LISTEN", "off")]),
+        [""; 0]
+    );
+    let config = from_variables(&[production]).unwrap().config;
+    for refusal in refusals(&config, None) {
+        assert!(refusal.to_string().contains("export TIDINGS__"), "{refusal}");
+    }
+}
+
+#[test]
+fn development_stays_on_this_machine() {
+    assert_eq!(refused(&[]), [""; 0]);
+    assert_eq!(
+        refused(&[("TIDINGS__FLOW__LISTEN", "0.0.0.0:4000")]),
+        ["flow.listen"]
+    );
+    assert_eq!(
+        refused(&[("TIDINGS__TASKS__INGEST_LISTEN", "10.0.0.1:1")]),
+        ["tasks.ingest_listen"]
+    );
+    assert_eq!(refused(&[(SECRET, "short")]), ["auth.jwt.secret"]);
+}

@@ -1,0 +1,183 @@
+//! Prometheus metrics, read from plain counters when somebody asks.
+//!
+//! Nothing here is on a hot path: whoever counts, counts in its own atomics, and a scrape reads them. No label holds
+//! an id, so the number of series does not grow with use.
+
+mod families;
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
+
+/// The content type of [`Metrics::render`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the server counted, at one moment.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Readings {
+    /// Connections at this moment.
+    pub(crate) connections: Vec<Connections>,
+    /// Connections opened since the start.
+    pub(crate) opened: u64,
+    /// Connections closed, by close code.
+    pub(crate) closed: Vec<(u16, u64)>,
+    /// How long connections lasted.
+    pub(crate) duration: Distribution,
+    /// Handshakes refused, by reason.
+    pub(crate) handshakes_refused: Vec<(&'static str, u64)>,
+    /// Messages from clients.
+    pub(crate) messages_received: u64,
+    /// Messages to clients.
+    pub(crate) messages_sent: u64,
+    /// Bytes from clients.
+    pub(crate) bytes_received: u64,
+    /// Bytes to clients.
+    pub(crate) bytes_sent: u64,
+    /// Events published.
+    pub(crate) publishes: u64,
+    /// Events given to connections.
+    pub(crate) deliveries: u64,
+    /// Events not given to connections, or not taken in, by reason.
+    pub(crate) drops: Vec<(&'static str, u64)>,
+    /// Connections cut for not reading.
+    pub(crate) slow_consumers: u64,
+    /// Time from publish to write.
+    pub(crate) latency: Distribution,
+    /// Rooms with members at this moment.
+    pub(crate) rooms: u64,
+}
+
+/// Connections of one kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    pub(crate) gateway: &'static str,
+    pub(crate) transport: &'static str,
+    pub(crate) count: u64,
+}
+
+/// A histogram: how many observations fell up to each bound (and not up to the one before), and their sum. One count
+/// more than bounds takes the rest.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Distribution {
+    pub(crate) bounds: Vec<f64>,
+    pub(crate) counts: Vec<u64>,
+    pub(crate) sum: f64,
+}
+
+/// The metrics of this process.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Metrics that ask `read` at each scrape.
+    pub(crate) fn new(read: impl Fn() -> Readings + Send + Sync + 'static) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Reader(read)));
+        Self { registry }
+    }
+
+    /// All metrics, in the text format.
+    pub(crate) fn render(&self) -> Result<String, fmt::Error> {
+        let mut output = String::new();
+        text::encode(&mut output, &self.registry)?;
+        Ok(output)
+    }
+}
+
+struct Reader<F>(F);
+
+impl<F> fmt::Debug for Reader<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reader")
+    }
+}
+
+impl<F: Fn() -> Readings + Send + Sync + 'static> Collector for Reader<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        families::encode(&(self.0)(), &mut encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings() -> Readings {
+        Readings {
+            connections: vec![
+                Connections {
+                    gateway: "flow",
+                    transport: "polling",
+                    count: 1,
+                },
+                Connections {
+                    gateway: "tasks",
+                    transport: "websocket",
+                    count: 2,
+                },
+            ],
+            opened: 5,
+            closed: vec![(1001, 1), (4508, 2)],
+            duration: Distribution {
+                bounds: vec![1.0, 60.0],
+                counts: vec![1, 2, 3],
+                sum: 900.5,
+            },
+            handshakes_refused: vec![("origin", 4)],
+            messages_received: 6,
+            messages_sent: 7,
+            bytes_received: 8,
+            bytes_sent: 9,
+            publishes: 10,
+            deliveries: 11,
+            drops: vec![("slow_consumer", 12)],
+            slow_consumers: 2,
+            latency: Distribution {
+                bounds: vec![0.001],
+                counts: vec![13, 0],
+                sum: 0.0065,
+            },
+            rooms: 14,
+        }
+    }
+
+    #[test]
+    fn every_family_is_told_as_documented() {
+        let text = Metrics::new(readings).render().unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = [
+            "tidings_connections{gateway=\"flow\",transport=\"polling\"} 1",
+            "tidings_connections{gateway=\"tasks\",transport=\"websocket\"} 2",
+            "tidings_connections_opened_total 5",
+            "tidings_connections_closed_total{code=\"1001\"} 1",
+            "tidings_connections_closed_total{code=\"4508\"} 2",
+            "tidings_connection_duration_seconds_sum 900.5",
+            "tidings_connection_duration_seconds_count 6",
+            "tidings_connection_duration_seconds_bucket{le=\"1.0\"} 1",
+            "tidings_connection_duration_seconds_bucket{le=\"60.0\"} 3",
+            "tidings_connection_duration_seconds_bucket{le=\"+Inf\"} 6",
+            "tidings_handshakes_refused_total{reason=\"origin\"} 4",
+            "tidings_messages_received_total 6",
+            "tidings_messages_sent_total 7",
+            "tidings_bytes_received_total 8",
+            "tidings_bytes_sent_total 9",
+            "tidings_publishes_total 10",
+            "tidings_deliveries_total 11",
+            "tidings_drops_total{reason=\"slow_consumer\"} 12",
+            "tidings_slow_consumers_total 2",
+            "tidings_publish_to_write_seconds_sum 0.0065",
+            "tidings_publish_to_write_seconds_count 13",
+            "tidings_publish_to_write_seconds_bucket{le=\"0.001\"} 13",
+            "tidings_publish_to_write_seconds_bucket{le=\"+Inf\"} 13",
+            "tidings_rooms 14",
+            &format!("tidings_build_info{{version=\"{version}\"}} 1"),
+        ];
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(samples, expected);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

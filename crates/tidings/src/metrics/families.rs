@@ -1,0 +1,154 @@
+//! The metric families: name, help text, and the reading behind each.
+
+use std::fmt;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelValue, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use super::{Distribution, Readings};
+use crate::cli::version::VERSION;
+
+/// Writes all families.
+pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    connections(readings, to)?;
+    counter(
+        to,
+        "tidings_connections_opened",
+        "Connections opened",
+        readings.opened,
+    )?;
+    counters(
+        to,
+        "tidings_connections_closed",
+        "Connections closed, by close code",
+        "code",
+        &readings.closed,
+    )?;
+    histogram(
+        to,
+        "tidings_connection_duration_seconds",
+        "How long connections lasted",
+        &readings.duration,
+    )?;
+    counters(
+        to,
+        "tidings_handshakes_refused",
+        "Handshakes refused, by reason",
+        "reason",
+        &readings.handshakes_refused,
+    )?;
+    counter(
+        to,
+        "tidings_messages_received",
+        "Messages from clients",
+        readings.messages_received,
+    )?;
+    counter(
+        to,
+        "tidings_messages_sent",
+        "Messages written to clients",
+        readings.messages_sent,
+    )?;
+    counter(
+        to,
+        "tidings_bytes_received",
+        "Bytes from clients",
+        readings.bytes_received,
+    )?;
+    counter(
+        to,
+        "tidings_bytes_sent",
+        "Bytes written to clients",
+        readings.bytes_sent,
+    )?;
+    counter(to, "tidings_publishes", "Events published", readings.publishes)?;
+    counter(
+        to,
+        "tidings_deliveries",
+        "Events put into connections' outboxes",
+        readings.deliveries,
+    )?;
+    counters(
+        to,
+        "tidings_drops",
+        "Events not delivered, by reason",
+        "reason",
+        &readings.drops,
+    )?;
+    counter(
+        to,
+        "tidings_slow_consumers",
+        "Connections closed for not reading",
+        readings.slow_consumers,
+    )?;
+    histogram(
+        to,
+        "tidings_publish_to_write_seconds",
+        "Time from publish to socket write",
+        &readings.latency,
+    )?;
+    to.encode_descriptor("tidings_rooms", "Rooms with members", None, MetricType::Gauge)?
+        .encode_gauge(&readings.rooms)?;
+    to.encode_descriptor(
+        "tidings_build_info",
+        "The build that runs",
+        None,
+        MetricType::Gauge,
+    )?
+    .encode_family(&[("version", VERSION)])?
+    .encode_gauge(&1_u32)
+}
+
+fn connections(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let mut family = to.encode_descriptor(
+        "tidings_connections",
+        "Connections at this moment",
+        None,
+        MetricType::Gauge,
+    )?;
+    for kind in &readings.connections {
+        let labels = [("gateway", kind.gateway), ("transport", kind.transport)];
+        family.encode_family(&labels)?.encode_gauge(&kind.count)?;
+    }
+    Ok(())
+}
+
+/// The encoder appends `_total` to a counter's name.
+fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    to.encode_descriptor(name, help, None, MetricType::Counter)?
+        .encode_counter::<NoLabelSet, _, u64>(&value, None)
+}
+
+fn counters<V: EncodeLabelValue + Copy>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: &[(V, u64)],
+) -> fmt::Result {
+    let mut family = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, count) in values {
+        family
+            .encode_family(&[(label, *value)])?
+            .encode_counter::<NoLabelSet, _, u64>(count, None)?;
+    }
+    Ok(())
+}
+
+fn histogram(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    distribution: &Distribution,
+) -> fmt::Result {
+    let bounds = distribution
+        .bounds
+        .iter()
+        .copied()
+        .chain(std::iter::once(f64::INFINITY));
+    let counts = distribution.counts.iter().copied().chain(std::iter::repeat(0));
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    to.encode_descriptor(name, help, None, MetricType::Histogram)?
+        .encode_histogram::<NoLabelSet>(distribution.sum, count, &buckets, None)
+}

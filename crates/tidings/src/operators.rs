@@ -1,0 +1,130 @@
+//! The operators' listener: publishing, health, metrics.
+//!
+//! Everything but health asks for an operator's or service's token; so do metrics, unless only this machine can reach
+//! the listener.
+
+mod auth;
+mod batch;
+mod field;
+pub(crate) mod health;
+mod idempotency;
+mod publish;
+mod refusal;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tidings_access::JwtVerifier;
+use tidings_bus::Bus;
+
+use self::health::Health;
+use self::idempotency::IdempotencyKeys;
+use self::refusal::Refusal;
+use crate::config;
+use crate::metrics::{CONTENT_TYPE, Metrics};
+
+/// The largest body: one event of the largest size with its envelope, or a whole batch.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the operators' routes work with.
+pub(crate) struct Operators {
+    bus: Arc<dyn Bus>,
+    verifier: JwtVerifier,
+    metrics: Metrics,
+    is_metrics_open: bool,
+    idempotency: IdempotencyKeys,
+}
+
+impl Operators {
+    pub(crate) fn new(
+        config: &config::Operators,
+        bus: Arc<dyn Bus>,
+        verifier: JwtVerifier,
+        metrics: Metrics,
+    ) -> Self {
+        let keys_max = usize::try_from(config.idempotency_keys_max).unwrap_or(usize::MAX);
+        Self {
+            bus,
+            verifier,
+            metrics,
+            is_metrics_open: config.listen.is_loopback(),
+            idempotency: IdempotencyKeys::new(keys_max, Duration::from_millis(config.idempotency_age_ms_max)),
+        }
+    }
+}
+
+/// The routes, without `/health`, which every listener has in its own form.
+pub(crate) fn routes(operators: Arc<Operators>, health: Arc<Health>) -> Router {
+    let guarded = Router::new()
+        .route("/api/v1/publish", post(publish::publish))
+        .route("/api/v1/batch", post(batch::batch))
+        // The body is read only once the caller is known.
+        .layer(middleware::from_fn(read_body))
+        .layer(middleware::from_fn_with_state(Arc::clone(&operators), guard));
+    let open = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/startupz", get(health::startupz))
+        .with_state(health);
+    Router::new()
+        .route("/metrics", get(metrics))
+        .merge(guarded)
+        .with_state(operators)
+        .merge(open)
+}
+
+async fn guard(
+    State(operators): State<Arc<Operators>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    auth::authorize(&operators.verifier, request.headers())?;
+    Ok(next.run(request).await)
+}
+
+/// Reads the body within its bounds, so that handlers have it whole.
+async fn read_body(request: Request, next: Next) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let is_declared_too_large = parts
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
+        .is_some_and(|length| length > BODY_BYTES_MAX as u64);
+    if is_declared_too_large {
+        return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX));
+    }
+    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    let bytes = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if is_too_large(&error) => return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX)),
+        Ok(Err(_)) | Err(_) => return Err(Refusal::BodyIncomplete),
+    };
+    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source
+        .and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>())
+        .is_some()
+}
+
+async fn metrics(State(operators): State<Arc<Operators>>, headers: HeaderMap) -> Result<Response, Refusal> {
+    if !operators.is_metrics_open {
+        auth::authorize(&operators.verifier, &headers)?;
+    }
+    let text = operators.metrics.render().map_err(|_| Refusal::Internal)?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}

@@ -1,0 +1,148 @@
+//! `/livez`, `/readyz`, `/startupz`, `/health`: what works, asked anew each time, never by constant.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tidings_bus::Bus;
+use tidings_store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// How long a part may take to say that it works.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What health depends on.
+pub(crate) struct Health {
+    store: Store,
+    bus: Arc<dyn Bus>,
+    stop: CancellationToken,
+    is_started: AtomicBool,
+}
+
+/// One part's state.
+#[derive(Debug)]
+struct Check {
+    name: &'static str,
+    failure: Option<String>,
+    duration: Duration,
+}
+
+impl Health {
+    pub(crate) fn new(store: Store, bus: Arc<dyn Bus>, stop: CancellationToken) -> Self {
+        Self {
+            store,
+            bus,
+            stop,
+            is_started: AtomicBool::new(false),
+        }
+    }
+
+    /// Everything listens: from now on `/startupz` says so.
+    pub(crate) fn started(&self) {
+        self.is_started.store(true, Ordering::Relaxed);
+    }
+
+    async fn checks(&self) -> [Check; 3] {
+        let started = Instant::now();
+        let store = match tokio::time::timeout(CHECK_TIMEOUT, self.store.check_health()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer in {} ms", CHECK_TIMEOUT.as_millis())),
+        };
+        let store = Check {
+            name: "store",
+            failure: store,
+            duration: started.elapsed(),
+        };
+        let failure = self.bus.health().err().map(|error| error.to_string());
+        let bus = Check {
+            name: "bus",
+            failure,
+            duration: Duration::ZERO,
+        };
+        let failure = self.stop.is_cancelled().then(|| "stopping".to_owned());
+        [
+            store,
+            bus,
+            Check {
+                name: "drain",
+                failure,
+                duration: Duration::ZERO,
+            },
+        ]
+    }
+}
+
+/// The process answers.
+pub(super) async fn livez() -> Json<Value> {
+    Json(json!({"status": "alive"}))
+}
+
+/// Everything listens.
+pub(super) async fn startupz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
+    if health.is_started.load(Ordering::Relaxed) {
+        (StatusCode::OK, Json(json!({"status": "started"})))
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({"status": "starting"})),
+        )
+    }
+}
+
+/// Connections and events are welcome; with `?verbose`, each part by itself.
+pub(super) async fn readyz(
+    State(health): State<Arc<Health>>,
+    RawQuery(query): RawQuery,
+) -> (StatusCode, Json<Value>) {
+    let checks = health.checks().await;
+    let is_verbose = query.is_some_and(|query| {
+        query
+            .split('&')
+            .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
+    });
+    let (status, mut body) = summary(&checks, ["ready", "unready"]);
+    if is_verbose {
+        body["checks"] = checks.iter().map(verbose).collect();
+    }
+    (status, Json(body))
+}
+
+/// The same as every listener's `/health`.
+pub(crate) async fn health(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
+    let (status, mut body) = summary(&health.checks().await, ["healthy", "unhealthy"]);
+    body["service"] = "operators".into();
+    (status, Json(body))
+}
+
+fn summary(checks: &[Check], [good, bad]: [&str; 2]) -> (StatusCode, Value) {
+    let failing: Vec<&str> = checks
+        .iter()
+        .filter(|check| check.failure.is_some())
+        .map(|check| check.name)
+        .collect();
+    if failing.is_empty() {
+        (StatusCode::OK, json!({"status": good}))
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({"status": bad, "failing": failing}),
+        )
+    }
+}
+
+fn verbose(check: &Check) -> Value {
+    let mut told = json!({
+        "name": check.name,
+        "status": if check.failure.is_none() { "ok" } else { "failing" },
+        "duration_ms": check.duration.as_secs_f64() * 1_000.0,
+    });
+    if let Some(failure) = &check.failure {
+        told["detail"] = failure.as_str().into();
+    }
+    told
+}

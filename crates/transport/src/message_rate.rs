@@ -1,0 +1,74 @@
+//! How fast a connection may send: GCRA, eight bytes a connection.
+
+use std::time::{Duration, Instant};
+
+/// The rate all connections share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MessageRate {
+    start: Instant,
+    interval_ns: u64,
+    tolerance_ns: u64,
+}
+
+/// What one connection has left of its rate: when its next message is due by the rate alone, in nanoseconds since the
+/// start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Allowance(u64);
+
+impl MessageRate {
+    pub(crate) fn new(messages_per_second: u32, burst: u32) -> Self {
+        let interval_ns = 1_000_000_000 / u64::from(messages_per_second.max(1));
+        let tolerance_ns = interval_ns * u64::from(burst.max(1) - 1);
+        Self { start: Instant::now(), interval_ns, tolerance_ns }
+    }
+
+    /// Takes `messages` that came just now; whether all of them are within the rate.
+    pub(crate) fn admit(&self, allowance: &mut Allowance, messages: u64) -> bool {
+        self.admit_at(allowance, messages, self.start.elapsed())
+    }
+
+    fn admit_at(&self, allowance: &mut Allowance, messages: u64, now: Duration) -> bool {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let last_due = allowance.0.max(now).saturating_add(self.interval_ns.saturating_mul(messages));
+        let is_within = last_due <= now.saturating_add(self.tolerance_ns).saturating_add(self.interval_ns);
+        allowance.0 = last_due;
+        is_within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Allowance, MessageRate};
+    use std::time::Duration;
+
+    #[test]
+    fn a_burst_passes_and_refills_with_time() {
+        let rate = MessageRate::new(100, 200);
+        let mut allowance = Allowance::default();
+        let now = Duration::from_secs(7);
+        for message in 0..200 {
+            assert!(rate.admit_at(&mut allowance, 1, now), "{message}");
+        }
+        let mut over = allowance;
+        assert!(!rate.admit_at(&mut over, 1, now));
+        assert!(!rate.admit_at(&mut { allowance }, 11, now + Duration::from_millis(100)));
+        assert!(rate.admit_at(&mut allowance, 10, now + Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn a_batch_counts_like_its_messages() {
+        let rate = MessageRate::new(10, 5);
+        assert!(rate.admit_at(&mut Allowance::default(), 5, Duration::ZERO));
+        assert!(!rate.admit_at(&mut Allowance::default(), 6, Duration::ZERO));
+        assert!(!rate.admit_at(&mut Allowance::default(), u64::MAX, Duration::ZERO));
+    }
+
+    #[test]
+    fn the_steady_rate_passes_for_ever() {
+        let rate = MessageRate::new(100, 1);
+        let mut allowance = Allowance::default();
+        for message in 0..10_000 {
+            assert!(rate.admit_at(&mut allowance, 1, Duration::from_millis(10 * message)), "{message}");
+        }
+    }
+}

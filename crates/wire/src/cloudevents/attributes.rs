@@ -1,0 +1,91 @@
+//! Attributes, collected one by one and judged together.
+
+use super::error::Error;
+use super::event::{CloudEvent, Data, ExtensionValue};
+use crate::time::Timestamp;
+
+/// Attributes of one event, far above what the specification and its extensions define.
+pub(super) const ATTRIBUTES_MAX: usize = 128;
+
+/// The attributes seen so far.
+#[derive(Default)]
+pub(super) struct Attributes {
+    id: Option<String>,
+    source: Option<String>,
+    specversion: Option<String>,
+    kind: Option<String>,
+    subject: Option<String>,
+    time: Option<String>,
+    dataschema: Option<String>,
+    datacontenttype: Option<String>,
+    extensions: Vec<(String, ExtensionValue)>,
+}
+
+impl Attributes {
+    /// Takes an attribute that is not null.
+    pub(super) fn set(&mut self, name: &str, value: ExtensionValue) -> Result<(), Error> {
+        let core = match name {
+            "id" => &mut self.id,
+            "source" => &mut self.source,
+            "specversion" => &mut self.specversion,
+            "type" => &mut self.kind,
+            "subject" => &mut self.subject,
+            "time" => &mut self.time,
+            "dataschema" => &mut self.dataschema,
+            "datacontenttype" => &mut self.datacontenttype,
+            _ => return self.set_extension(name, value),
+        };
+        let ExtensionValue::Text(text) = value else {
+            return Err(Error::invalid_value(name));
+        };
+        match core.replace(text) {
+            None => Ok(()),
+            Some(_) => Err(Error::Duplicate(name.to_owned())),
+        }
+    }
+
+    fn set_extension(&mut self, name: &str, value: ExtensionValue) -> Result<(), Error> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if name.is_empty() || name == "data" || !name.bytes().all(allowed) {
+            return Err(Error::invalid_name(name));
+        }
+        if self.extensions.len() == ATTRIBUTES_MAX {
+            return Err(Error::TooManyAttributes);
+        }
+        if self.extensions.iter().any(|(existing, _)| existing == name) {
+            return Err(Error::Duplicate(name.to_owned()));
+        }
+        self.extensions.push((name.to_owned(), value));
+        Ok(())
+    }
+
+    pub(super) fn content_type(&self) -> Option<&str> {
+        self.datacontenttype
+            .as_deref()
+            .filter(|content_type| !content_type.is_empty())
+    }
+
+    /// The event, if nothing it must have is missing. Optional attributes that are empty count as absent.
+    pub(super) fn into_event(self, data: Data) -> Result<CloudEvent, Error> {
+        let required = |value: Option<String>, name| present(value).ok_or(Error::Missing(name));
+        if required(self.specversion, "specversion")? != "1.0" {
+            return Err(Error::UnsupportedVersion);
+        }
+        let time = present(self.time).map(|time| Timestamp::parse(&time)).transpose();
+        Ok(CloudEvent {
+            id: required(self.id, "id")?,
+            source: required(self.source, "source")?,
+            kind: required(self.kind, "type")?,
+            subject: present(self.subject),
+            time: time.map_err(|_| Error::invalid_value("time"))?,
+            datacontenttype: present(self.datacontenttype),
+            dataschema: present(self.dataschema),
+            data,
+            extensions: self.extensions,
+        })
+    }
+}
+
+fn present(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}

@@ -1,0 +1,21 @@
+//! WebSocket (RFC 6455), the server's side: finished frames out, incremental decoding in.
+
+mod close;
+mod decoder;
+mod error;
+mod frame;
+mod handshake;
+mod header;
+mod mask;
+mod message;
+mod partial;
+
+pub use decoder::{Decoder, Limits};
+pub use error::DecodeError;
+pub use frame::Frame;
+pub use handshake::accept_key;
+pub use header::Opcode;
+pub use message::{Message, Utf8Bytes};
+
+#[cfg(test)]
+mod tests;
