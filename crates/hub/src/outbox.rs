@@ -15,10 +15,7 @@ type Backlog = VecDeque<(Bytes, Ticks)>;
 #[derive(Default)]
 pub(crate) struct Outbox {
     first: Option<Bytes>,
-    #[expect(
-        clippy::box_collection,
-        reason = "one pointer, so that a slot stays within a cache line"
-    )]
+    /// Boxed, so that a slot stays within a cache line.
     rest: Option<Box<Backlog>>,
     bytes: u32,
     first_published: Ticks,
@@ -35,6 +32,7 @@ const SPARES_MAX: usize = 256;
 const SPARE_FRAMES_MAX: usize = 128;
 
 impl Spares {
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is reused")]
     fn take(&mut self) -> Box<Backlog> {
         self.0
             .pop()
@@ -208,7 +206,7 @@ mod tests {
 
     #[test]
     fn slices_follow_the_order_and_their_limit() {
-        let (outbox, _) = filled(&[b"x"; 100]);
+        let (outbox, _) = filled(&[b"x".as_slice(); 100]);
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         assert_eq!(outbox.slices(&mut slices), SLICES_MAX);
         let (outbox, _) = filled(&[b"a", b"b"]);

@@ -210,7 +210,7 @@ impl Shard {
                 confirmation,
             } => {
                 if let Some(slot) = self.slot_of(&connection) {
-                    self.join(slot, room, encoding);
+                    self.join(slot, &room, encoding);
                     if let Some(frame) = confirmation {
                         self.answer(slot, frame);
                     }

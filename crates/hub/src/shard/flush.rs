@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -119,7 +119,10 @@ impl Shard {
             epoch,
         })
         .into();
-        if let Poll::Ready(_) = stream.poll_write_ready(&mut Context::from_waker(&waker)) {
+        if stream
+            .poll_write_ready(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
             waker.wake();
         }
     }

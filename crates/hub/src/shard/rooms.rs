@@ -72,11 +72,11 @@ impl Rooms {
 
 impl Shard {
     /// Makes the slot a member; again, it only changes the encoding.
-    pub(super) fn join(&mut self, slot: u32, name: RoomName, encoding: EncodingId) {
+    pub(super) fn join(&mut self, slot: u32, name: &RoomName, encoding: EncodingId) {
         if self.slots[slot as usize].closing {
             return;
         }
-        let number = self.rooms.number_or_new(&name);
+        let number = self.rooms.number_or_new(name);
         let room = self.rooms.rooms[number as usize]
             .as_mut()
             .expect("a numbered room exists");
@@ -96,7 +96,7 @@ impl Shard {
         self.tally.memberships += 1;
         if room.members.len() == 1 {
             self.tally.rooms += 1;
-            self.sequencer.enter(&name, self.number);
+            self.sequencer.enter(name, self.number);
         }
     }
 

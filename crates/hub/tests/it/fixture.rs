@@ -1,0 +1,153 @@
+//! A hub with plain text frames, and clients that are bare TCP streams.
+
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tidings_hub::{
+    Connection, Encoding, EncodingId, Event, EventId, Gateway, Gateways, Heartbeat, Hub, HubBuilder,
+    HubLimits, Registration, RoomName,
+};
+use tidings_wire::time::Timestamp;
+use tidings_wire::websocket::Frame;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+/// The event's data as a text frame.
+struct Data;
+
+impl Encoding for Data {
+    fn frame(&self, event: &Event) -> Option<Frame> {
+        event
+            .gateways
+            .contains(Gateway::Tasks)
+            .then(|| Frame::text(event.data.get()))
+    }
+}
+
+pub(crate) struct Fixture {
+    pub(crate) hub: Hub,
+    pub(crate) encoding: EncodingId,
+    listener: TcpListener,
+    heartbeat: Arc<Heartbeat>,
+}
+
+/// The client's end of a connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Fixture {
+    pub(crate) async fn start(limits: HubLimits, shards: usize) -> Fixture {
+        Fixture::with_heartbeat(limits, shards, Duration::from_secs(25), Duration::from_secs(20)).await
+    }
+
+    pub(crate) async fn with_heartbeat(
+        limits: HubLimits,
+        shards: usize,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Fixture {
+        let mut builder = HubBuilder::new(limits, shards);
+        let encoding = builder.encoding(Arc::new(Data));
+        let hub = builder.start();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let heartbeat = Arc::new(Heartbeat {
+            interval,
+            timeout,
+            frame: Frame::ping(b""),
+        });
+        Fixture {
+            hub,
+            encoding,
+            listener,
+            heartbeat,
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> (Arc<Connection>, Client) {
+        let address = self.listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), self.listener.accept());
+        let socket = accepted.unwrap().0;
+        socket.set_nodelay(true).unwrap();
+        let connection = self.hub.open(self.registration(Some(socket))).unwrap();
+        (
+            connection,
+            Client {
+                stream: client.unwrap(),
+                buffer: Vec::new(),
+            },
+        )
+    }
+
+    pub(crate) fn registration(&self, socket: Option<TcpStream>) -> Registration {
+        Registration {
+            gateway: Gateway::Tasks,
+            heartbeat: self.heartbeat.clone(),
+            socket,
+        }
+    }
+
+    pub(crate) async fn publish(&self, rooms: &[&str], data: &str) {
+        self.hub.publish(event(rooms, data)).await;
+    }
+}
+
+pub(crate) fn event(rooms: &[&str], data: &str) -> Event {
+    Event {
+        id: EventId::generate(),
+        rooms: rooms.iter().map(|name| room(name)).collect(),
+        kind: "test".into(),
+        name: None,
+        data: RawValue::from_string(data.to_owned()).unwrap(),
+        time: Timestamp::from_millis(0),
+        gateways: Gateways::ALL,
+        exclude: Vec::new(),
+        source: "test".into(),
+    }
+}
+
+pub(crate) fn room(name: &str) -> RoomName {
+    RoomName::new(name).unwrap()
+}
+
+impl Client {
+    /// The next frame as (first byte, payload).
+    pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let head = self.take(2).await?;
+        let length = match head[1] {
+            126 => {
+                let bytes = self.take(2).await?;
+                usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+            }
+            127 => {
+                let bytes = self.take(8).await?;
+                usize::try_from(u64::from_be_bytes(bytes.try_into().unwrap())).unwrap()
+            }
+            short => usize::from(short),
+        };
+        Some((head[0], self.take(length).await?))
+    }
+
+    pub(crate) async fn text(&mut self) -> String {
+        let (head, payload) = self.frame().await.unwrap();
+        assert_eq!(head, 0x81, "a text frame");
+        String::from_utf8(payload).unwrap()
+    }
+
+    /// The code of the close frame that comes next.
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        let (head, payload) = self.frame().await.unwrap();
+        assert_eq!(head, 0x88, "a close frame, not {payload:?}");
+        u16::from_be_bytes([payload[0], payload[1]])
+    }
+
+    async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.buffer.len() < count {
+            if self.stream.read_buf(&mut self.buffer).await.ok()? == 0 {
+                return None;
+            }
+        }
+        Some(self.buffer.drain(..count).collect())
+    }
+}

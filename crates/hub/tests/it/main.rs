@@ -1,0 +1,9 @@
+//! The hub over real sockets: one binary, one file per promise.
+
+#![expect(clippy::unwrap_used, reason = "a failed step fails its test")]
+
+mod fixture;
+mod heartbeat;
+mod order;
+mod rooms;
+mod slow;
