@@ -10,7 +10,7 @@ use crate::shard::{self, ShardHandle};
 use crate::{Connection, Encoding, EncodingId, Event, Gateway, HubLimits, Registration, RoomName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tidings_wire::close_code::CloseCode;
@@ -36,6 +36,7 @@ struct Inner {
     connections: Arc<AtomicUsize>,
     connections_max: usize,
     turn: AtomicUsize,
+    publishes: AtomicU64,
 }
 
 /// The hub holds as many connections as it may.
@@ -97,6 +98,7 @@ impl HubBuilder {
             connections,
             connections_max: self.limits.connections_max,
             turn: AtomicUsize::new(0),
+            publishes: AtomicU64::new(0),
         }))
     }
 }
@@ -119,6 +121,7 @@ impl Hub {
     /// the order of its rooms and stands in the mailboxes of all shards with members.
     pub async fn publish(&self, event: Event) {
         let hub = &*self.0;
+        hub.publishes.fetch_add(1, Relaxed);
         let admission = hub.admission.admit(&event).await;
         let publication = Arc::new(Publication::new(
             event,
@@ -172,7 +175,11 @@ impl Hub {
 
     /// What the shards counted, added up.
     pub fn figures(&self) -> Figures {
-        let mut figures = Figures::default();
+        let mut figures = Figures {
+            publishes: self.0.publishes.load(Relaxed),
+            rooms: self.0.sequencer.rooms() as u64,
+            ..Figures::default()
+        };
         for shard in &self.0.shards {
             figures.add(&shard.counters);
         }

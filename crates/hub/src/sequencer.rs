@@ -91,6 +91,11 @@ impl Sequencer {
         }
     }
 
+    /// Rooms with members.
+    pub(crate) fn rooms(&self) -> usize {
+        self.stripes.iter().map(|stripe| stripe.lock().len()).sum()
+    }
+
     fn stripe_of(&self, room: &RoomName) -> usize {
         self.hasher.hash_one(room) as usize % STRIPES
     }

@@ -1,1 +1,23 @@
-//! 
+//! Events coming in from the backend's side, on their way to the bus.
+//!
+//! One straight line: a source takes an event apart, [`UserPaths`] finds whose it is, the [`Window`] tells whether it
+//! was here before, the bus takes it. What can never be delivered becomes a dead letter with its reason; what cannot
+//! be delivered now is given back to the broker. Sources know no client protocol and no socket.
+//!
+//! Invariant: an event is acknowledged only when the bus has it, when it was here before, or when it has been put
+//! where somebody can find it.
+
+mod counters;
+pub mod dapr;
+mod dedupe;
+mod ingest;
+mod member;
+mod outcome;
+mod payload;
+mod route;
+
+pub use counters::IngestCounters;
+pub use dedupe::{Admission, Reservation, Window};
+pub use ingest::{DeadLetters, Delivery, Ingest, IngestSettings, Received};
+pub use outcome::{DropReason, Outcome, RetryReason};
+pub use route::{UserPathError, UserPaths};

@@ -95,7 +95,6 @@ impl Shard {
         room.members.push(Member { slot, encoding });
         self.tally.memberships += 1;
         if room.members.len() == 1 {
-            self.tally.rooms += 1;
             self.sequencer.enter(name, self.number);
         }
     }
@@ -140,7 +139,6 @@ impl Shard {
             }
         }
         if room.members.is_empty() {
-            self.tally.rooms -= 1;
             self.sequencer.exit(&room.name, self.number);
             self.rooms.numbers.remove(&room.name);
             self.rooms.rooms[membership.room as usize] = None;
