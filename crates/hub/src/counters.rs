@@ -1,6 +1,5 @@
 //! What the hub counts. Each shard writes its own counters; readers add them up.
 
-use crate::Gateway;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidings_wire::close_code::CloseCode;
 
@@ -29,8 +28,6 @@ macro_rules! counters {
             pub publishes: u64,
             /// Rooms with members at this moment.
             pub rooms: u64,
-            /// Connections at this moment.
-            pub open: OpenCounts,
         }
 
         /// One shard's figures, kept by its owner without sharing and published once a lap.
@@ -38,7 +35,6 @@ macro_rules! counters {
         pub(crate) struct Tally {
             $(pub(crate) $name: u64,)*
             pub(crate) closed: ClosedCounts,
-            pub(crate) open: OpenCounts,
             latency: [u64; BUCKETS],
             latency_ticks: u64,
         }
@@ -47,7 +43,6 @@ macro_rules! counters {
         pub(crate) struct ShardCounters {
             $($name: AtomicU64,)*
             closed: [AtomicU64; CloseCode::ALL.len()],
-            open: [AtomicU64; KINDS],
             latency: [AtomicU64; BUCKETS],
             latency_ticks: AtomicU64,
         }
@@ -57,9 +52,6 @@ macro_rules! counters {
             pub(crate) fn publish(&self, to: &ShardCounters) {
                 $(to.$name.store(self.$name, Relaxed);)*
                 for (to, from) in to.closed.iter().zip(&self.closed.0) {
-                    to.store(*from, Relaxed);
-                }
-                for (to, from) in to.open.iter().zip(&self.open.0) {
                     to.store(*from, Relaxed);
                 }
                 for (to, from) in to.latency.iter().zip(&self.latency) {
@@ -73,9 +65,6 @@ macro_rules! counters {
             pub(crate) fn add(&mut self, shard: &ShardCounters) {
                 $(self.$name += shard.$name.load(Relaxed);)*
                 for (to, from) in self.closed.0.iter_mut().zip(&shard.closed) {
-                    *to += from.load(Relaxed);
-                }
-                for (to, from) in self.open.0.iter_mut().zip(&shard.open) {
                     *to += from.load(Relaxed);
                 }
                 for (to, from) in self.latency.iter_mut().zip(&shard.latency) {
@@ -112,33 +101,6 @@ counters! {
     memberships,
     /// Commands handled.
     commands,
-}
-
-/// Gateways times two: with a socket, on a relay.
-const KINDS: usize = Gateway::ALL.len() * 2;
-
-/// Connections at one moment, by gateway and by whether they have a plain socket or a relay.
-#[derive(Clone, Debug, Default)]
-pub struct OpenCounts([u64; KINDS]);
-
-impl OpenCounts {
-    /// Connections whose socket the shard writes.
-    pub fn sockets(&self, gateway: Gateway) -> u64 {
-        self.0[place_in_kinds(gateway, false)]
-    }
-
-    /// Connections whose frames wait on a relay: polling.
-    pub fn relays(&self, gateway: Gateway) -> u64 {
-        self.0[place_in_kinds(gateway, true)]
-    }
-
-    pub(crate) fn of(&mut self, gateway: Gateway, relayed: bool) -> &mut u64 {
-        &mut self.0[place_in_kinds(gateway, relayed)]
-    }
-}
-
-fn place_in_kinds(gateway: Gateway, relayed: bool) -> usize {
-    gateway as usize * 2 + usize::from(relayed)
 }
 
 /// Closed connections by [`CloseCode`], in the order of `CloseCode::ALL`.

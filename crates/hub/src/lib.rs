@@ -30,7 +30,7 @@ mod wheel;
 
 pub use connection::{Connection, Heartbeat, Registration};
 pub use connection_id::{ConnectionId, ConnectionIdError};
-pub use counters::{ClosedCounts, Figures, LATENCY_BOUNDS_SECONDS, OpenCounts};
+pub use counters::{ClosedCounts, Figures, LATENCY_BOUNDS_SECONDS};
 pub use encoding::{Encoding, EncodingId};
 pub use event::{Event, EventId, EventIdError, Gateway, Gateways, UnknownGateway};
 pub use hub::{Hub, HubBuilder, Overloaded, RoomCensus};

@@ -133,9 +133,6 @@ impl Shard {
             return;
         }
         slot.link = Link::Open;
-        slot.relayed = false;
-        *self.tally.open.of(connection.gateway(), true) -= 1;
-        *self.tally.open.of(connection.gateway(), false) += 1;
         for frame in waiting.frames {
             slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
         }

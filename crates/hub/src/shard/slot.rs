@@ -40,8 +40,6 @@ pub(super) struct Slot {
     pub(super) closing: bool,
     /// A deadline for the age of the outbox is set.
     pub(super) age_watched: bool,
-    /// The connection counts as one on a relay.
-    pub(super) relayed: bool,
 }
 
 /// What joins, heartbeats and ends touch of a connection.
@@ -89,7 +87,6 @@ impl Shard {
                 partial: false,
                 closing: false,
                 age_watched: false,
-                relayed: false,
             });
             self.ledgers.push(Ledger {
                 id: connection.id(),
@@ -102,10 +99,8 @@ impl Shard {
         });
         connection.slot.store(number, Release);
         self.ledgers[number as usize].id = connection.id();
-        *self.tally.open.of(connection.gateway(), link == Link::Relayed) += 1;
         let slot = &mut self.slots[number as usize];
         slot.link = link;
-        slot.relayed = link == Link::Relayed;
         slot.connection = Some(connection);
         self.tally.opened += 1;
         self.start_heartbeat(number);
@@ -117,9 +112,7 @@ impl Shard {
         let slot = &mut self.slots[number as usize];
         let dropped = slot.outbox.drop_waiting(false, &mut self.spares);
         self.tally.frames_dropped += dropped as u64;
-        if let Some(connection) = slot.connection.take() {
-            *self.tally.open.of(connection.gateway(), slot.relayed) -= 1;
-        }
+        slot.connection = None;
         slot.link = Link::Free;
         slot.epoch = slot.epoch.wrapping_add(1);
         slot.partial = false;
