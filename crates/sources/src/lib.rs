@@ -10,8 +10,10 @@
 mod counters;
 pub mod dapr;
 mod dedupe;
+#[cfg(test)]
+mod fixture;
 mod ingest;
-mod member;
+mod json;
 mod outcome;
 mod payload;
 mod route;

@@ -38,7 +38,7 @@ pub(crate) fn readings(figures: &Figures) -> Readings {
         closed: closed(figures),
         messages_sent: figures.frames_written,
         bytes_sent: figures.bytes_written,
-        publishes: figures.events,
+        publishes: figures.publishes,
         deliveries: figures.deliveries,
         drops: vec![("connection_closed", figures.frames_dropped)],
         slow_consumers: figures.closed.of(CloseCode::SlowConsumer),
@@ -48,6 +48,8 @@ pub(crate) fn readings(figures: &Figures) -> Readings {
             sum: figures.latency_sum_seconds,
         },
         rooms: figures.rooms,
+        frames_written: figures.frames_written,
+        writes: figures.writes,
         ..Readings::default()
     }
 }

@@ -1,5 +1,6 @@
 //! The `tidings` binary: configuration, command line, wiring, operators' listener.
 
+mod assembly;
 mod banner;
 mod cli;
 mod config;
@@ -7,11 +8,15 @@ mod data_dir;
 mod demo;
 mod descriptors;
 mod failure;
+mod health;
+mod hub;
 mod listeners;
 mod listening;
 mod logging;
 mod metrics;
 mod opening;
+mod operators;
+mod readings;
 mod serve;
 mod shutdown;
 mod signing;

@@ -45,6 +45,10 @@ pub(crate) struct Readings {
     pub(crate) slow_consumers: u64,
     /// Time from publish to write.
     pub(crate) latency: Distribution,
+    /// Frames written to sockets.
+    pub(crate) frames_written: u64,
+    /// Write calls: frames by writes is the coalescing.
+    pub(crate) writes: u64,
     /// Rooms with members at this moment.
     pub(crate) rooms: u64,
 }
@@ -141,6 +145,8 @@ mod tests {
                 counts: vec![13, 0],
                 sum: 0.0065,
             },
+            frames_written: 15,
+            writes: 16,
             rooms: 14,
         }
     }
@@ -173,6 +179,8 @@ mod tests {
             "tidings_publish_to_write_seconds_count 13",
             "tidings_publish_to_write_seconds_bucket{le=\"0.001\"} 13",
             "tidings_publish_to_write_seconds_bucket{le=\"+Inf\"} 13",
+            "tidings_frames_written_total 15",
+            "tidings_writes_total 16",
             "tidings_rooms 14",
             &format!("tidings_build_info{{version=\"{version}\"}} 1"),
         ];

@@ -6,7 +6,6 @@
 mod auth;
 mod batch;
 mod field;
-pub(crate) mod health;
 mod idempotency;
 mod publish;
 mod refusal;
@@ -27,10 +26,10 @@ use axum::routing::{get, post};
 use tidings_access::JwtVerifier;
 use tidings_bus::Bus;
 
-use self::health::Health;
 use self::idempotency::IdempotencyKeys;
 use self::refusal::Refusal;
 use crate::config;
+use crate::health::{self, Health};
 use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// The largest body: one event of the largest size with its envelope, or a whole batch.

@@ -1,7 +1,11 @@
 //! `tidings serve`: from a configuration to a running server, and down again.
 
-use anyhow::Context;
+use std::time::Duration;
 
+use anyhow::Context;
+use tidings_transport::Listener;
+
+use crate::assembly::Assembly;
 use crate::cli::check_config::{refuse, refuse_unfit};
 use crate::config::{Loaded, Mode};
 use crate::data_dir::DataDir;
@@ -17,8 +21,8 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
     let data_dir = DataDir::open(&config.server.data_dir)?;
     let _lock = data_dir.lock()?;
     data_dir.remove_listeners()?;
-    let _secret = signing::secret(config)?;
-    let _connections_max = descriptors::connections_max(config.limits.connections_max);
+    let secret = signing::secret(config)?;
+    let connections_max = descriptors::connections_max(config.limits.connections_max);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -32,21 +36,28 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
             Mode::Production => refuse(&demo::refusals(&store, time::now()).await?, Mode::Production)?,
         }
         let mut listening = Listening::default();
-        let mut bound = Vec::new();
+        let assembly = Assembly::start(config, &store, &secret, connections_max, stop.clone())?;
+        let transport = &assembly.transport;
         for group in listeners::groups(config) {
-            for listener in listeners::bind(&group)? {
-                let address = listener.local_addr().context("a listener has no address")?;
-                for gateway in &group.gateways {
-                    listening.add(gateway, address);
+            let listener = Listener::from_sockets(listeners::bind(&group)?, transport.limits())?;
+            for gateway in &group.gateways {
+                for address in listener.local_addresses() {
+                    listening.add(gateway, *address);
                 }
-                bound.push(listener);
             }
+            let serving = listener.serve(assembly.routes(&group.gateways), transport.clone());
+            transport.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "a listener failed");
+                }
+            });
         }
-        // Seam: the hub, the bus, the gateways' routers and their listeners start here.
         data_dir.write_listeners(&listening)?;
+        assembly.health.started();
         banner::show(style, config.server.mode, &config.server.data_dir, &listening);
         stop.cancelled().await;
         data_dir.remove_listeners()?;
+        assembly.drain(Duration::from_millis(config.server.drain_timeout_ms)).await;
         store.close().await;
         Ok(())
     })

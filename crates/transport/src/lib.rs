@@ -11,8 +11,9 @@
 mod counters;
 mod handshake_rate;
 mod json_body;
-mod listener;
 mod lingering;
+mod listener;
+mod live;
 mod message_rate;
 mod origin;
 mod peer_address;
@@ -26,9 +27,11 @@ pub mod engineio;
 pub mod socketio;
 pub mod websocket;
 
-pub use counters::{DURATION_BOUNDS_SECONDS, OpenCount, TransportCounters, TransportFigures, Via};
+pub use counters::{
+    DURATION_BOUNDS_SECONDS, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
+};
 pub use json_body::JsonBody;
-pub use listener::{Listener, ServeError};
+pub use listener::{Listener, with_problem_fallbacks};
 pub use origin::OriginPolicy;
 pub use peer_address::PeerAddress;
 pub use problem::{FieldError, Problem, ProblemCode};

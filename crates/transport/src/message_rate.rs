@@ -19,7 +19,11 @@ impl MessageRate {
     pub(crate) fn new(messages_per_second: u32, burst: u32) -> Self {
         let interval_ns = 1_000_000_000 / u64::from(messages_per_second.max(1));
         let tolerance_ns = interval_ns * u64::from(burst.max(1) - 1);
-        Self { start: Instant::now(), interval_ns, tolerance_ns }
+        Self {
+            start: Instant::now(),
+            interval_ns,
+            tolerance_ns,
+        }
     }
 
     /// Takes `messages` that came just now; whether all of them are within the rate.
@@ -29,8 +33,14 @@ impl MessageRate {
 
     fn admit_at(&self, allowance: &mut Allowance, messages: u64, now: Duration) -> bool {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let last_due = allowance.0.max(now).saturating_add(self.interval_ns.saturating_mul(messages));
-        let is_within = last_due <= now.saturating_add(self.tolerance_ns).saturating_add(self.interval_ns);
+        let last_due = allowance
+            .0
+            .max(now)
+            .saturating_add(self.interval_ns.saturating_mul(messages));
+        let is_within = last_due
+            <= now
+                .saturating_add(self.tolerance_ns)
+                .saturating_add(self.interval_ns);
         allowance.0 = last_due;
         is_within
     }
@@ -68,7 +78,10 @@ mod tests {
         let rate = MessageRate::new(100, 1);
         let mut allowance = Allowance::default();
         for message in 0..10_000 {
-            assert!(rate.admit_at(&mut allowance, 1, Duration::from_millis(10 * message)), "{message}");
+            assert!(
+                rate.admit_at(&mut allowance, 1, Duration::from_millis(10 * message)),
+                "{message}"
+            );
         }
     }
 }

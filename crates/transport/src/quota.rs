@@ -32,7 +32,11 @@ impl<K> Clone for Quota<K> {
 impl<K: Hash + Eq + Clone> Quota<K> {
     /// A quota of `max` places for each key.
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Inner { max, hasher: RandomState::new(), stripes: Default::default() }))
+        Self(Arc::new(Inner {
+            max,
+            hasher: RandomState::new(),
+            stripes: Default::default(),
+        }))
     }
 
     /// Takes one of the key's places, if one is free.
@@ -47,7 +51,10 @@ impl<K: Hash + Eq + Clone> Quota<K> {
                 entry.insert(1);
             }
         }
-        Some(QuotaGuard { quota: self.0.clone(), key })
+        Some(QuotaGuard {
+            quota: self.0.clone(),
+            key,
+        })
     }
 
     /// The places that `key` holds.
@@ -66,7 +73,11 @@ impl<K: Hash + Eq + Clone> Quota<K> {
 
     /// The places held by all keys together.
     pub fn count(&self) -> usize {
-        self.0.stripes.iter().map(|stripe| stripe.lock().values().sum::<usize>()).sum()
+        self.0
+            .stripes
+            .iter()
+            .map(|stripe| stripe.lock().values().sum::<usize>())
+            .sum()
     }
 }
 

@@ -1,1 +1,29 @@
-//! 
+//! The workflows gateway: JSON over WebSocket `/api/v1/ws`, rooms with access control, and the HTTP routes by which
+//! the application's backend says who owns what and how far it is.
+//!
+//! A message's journey: the connection task hands it to the session, `messages` reads it, `access` decides about
+//! the room, `frames` writes the answer. A report's journey: `http` checks who calls, the store applies it in one
+//! transaction, `updates` turns what changed into events, and the bus takes them.
+//!
+//! Invariant: what is published about an execution or a workflow is published in the order of its commits.
+//! Invariant: a room that a user may not enter and one that does not exist get the same bytes after the same lookup.
+
+mod access;
+mod directory;
+mod encoding;
+mod expiry;
+mod frames;
+mod gateway;
+mod handshake;
+mod http;
+mod member;
+mod messages;
+mod recheck;
+mod session;
+#[cfg(test)]
+mod tests;
+mod turns;
+mod updates;
+
+pub use encoding::WorkflowsEncodings;
+pub use gateway::{Workflows, WorkflowsLimits, WorkflowsParts};

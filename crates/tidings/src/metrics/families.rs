@@ -87,6 +87,13 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
         "Time from publish to socket write",
         &readings.latency,
     )?;
+    counter(
+        to,
+        "tidings_frames_written",
+        "Frames written to sockets",
+        readings.frames_written,
+    )?;
+    counter(to, "tidings_writes", "Write calls to sockets", readings.writes)?;
     to.encode_descriptor("tidings_rooms", "Rooms with members", None, MetricType::Gauge)?
         .encode_gauge(&readings.rooms)?;
     to.encode_descriptor(

@@ -8,6 +8,8 @@ use axum::extract::State;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use tidings_transport::Problem;
+
 use super::Operators;
 use super::field::Fields;
 use super::publish::publish_one;
@@ -31,7 +33,7 @@ pub(super) async fn batch(
     for event in events {
         results.push(match publish_one(&operators, event.get().as_bytes()).await {
             Ok(published) => json!(published),
-            Err(refusal) => json!({"error": refusal.to_json()}),
+            Err(refusal) => json!({"error": Problem::from(refusal)}),
         });
     }
     Ok(Json(json!({"results": results})))

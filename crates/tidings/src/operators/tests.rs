@@ -193,7 +193,7 @@ async fn a_refused_publish_names_the_field() {
     let fixture = Fixture::new("localhost:0").await;
     let (status, problem) = fixture.publish(&json!({"room": "r", "kind": 5, "data": 1})).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert_eq!(problem["code"], "bad_request");
+    assert_eq!(problem["code"], "invalid_body");
     assert_eq!(problem["errors"][0]["pointer"], "/kind");
     assert_eq!(
         problem["detail"],
@@ -240,7 +240,7 @@ async fn a_batch_answers_each_event_in_order() {
     );
     assert_eq!(
         (&results[1]["error"]["status"], &results[3]["error"]["code"]),
-        (&400.into(), &"bad_request".into())
+        (&400.into(), &"invalid_body".into())
     );
 }
 
@@ -277,7 +277,7 @@ async fn a_batch_is_bounded() {
         let (status, problem) = fixture.post("/api/v1/batch", Some(&fixture.service), body).await;
         assert_eq!(
             (status, &problem["code"]),
-            (StatusCode::PAYLOAD_TOO_LARGE, &"body_too_large".into())
+            (StatusCode::PAYLOAD_TOO_LARGE, &"payload_too_large".into())
         );
     }
 }

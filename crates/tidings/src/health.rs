@@ -4,13 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Json;
+use axum::routing::get;
+use axum::{Json, Router};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tidings_bus::Bus;
 use tidings_store::Store;
+use tidings_tasks::Tasks;
+use tidings_wire::time::Timestamp;
+use tidings_workflows::Workflows;
 use tokio_util::sync::CancellationToken;
+
+use crate::time;
 
 /// How long a part may take to say that it works.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -78,12 +85,12 @@ impl Health {
 }
 
 /// The process answers.
-pub(super) async fn livez() -> Json<Value> {
+pub(crate) async fn livez() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
 /// Everything listens.
-pub(super) async fn startupz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
+pub(crate) async fn startupz(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
     if health.is_started.load(Ordering::Relaxed) {
         (StatusCode::OK, Json(json!({"status": "started"})))
     } else {
@@ -95,7 +102,7 @@ pub(super) async fn startupz(State(health): State<Arc<Health>>) -> (StatusCode, 
 }
 
 /// Connections and events are welcome; with `?verbose`, each part by itself.
-pub(super) async fn readyz(
+pub(crate) async fn readyz(
     State(health): State<Arc<Health>>,
     RawQuery(query): RawQuery,
 ) -> (StatusCode, Json<Value>) {
@@ -112,11 +119,60 @@ pub(super) async fn readyz(
     (status, Json(body))
 }
 
-/// The same as every listener's `/health`.
-pub(crate) async fn health(State(health): State<Arc<Health>>) -> (StatusCode, Json<Value>) {
-    let (status, mut body) = summary(&health.checks().await, ["healthy", "unhealthy"]);
-    body["service"] = "operators".into();
-    (status, Json(body))
+/// What one listener's `/health` tells: the state of what all depend on, in the words of its gateway.
+#[derive(Clone)]
+pub(crate) struct ListenerHealth {
+    pub(crate) health: Arc<Health>,
+    pub(crate) gateways: Vec<&'static str>,
+    pub(crate) tasks: Tasks,
+    pub(crate) workflows: Workflows,
+}
+
+/// The body, in the documents' order of keys.
+#[derive(Serialize)]
+struct Body {
+    status: &'static str,
+    service: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failing: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateways: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Timestamp>,
+}
+
+impl ListenerHealth {
+    /// `GET /health` of the listener.
+    pub(crate) fn routes(self) -> Router {
+        Router::new().route("/health", get(health)).with_state(self)
+    }
+}
+
+async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Body>) {
+    let checks = listener.health.checks().await;
+    let failing: Vec<&'static str> =
+        checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name).collect();
+    let has = |gateway| listener.gateways.contains(&gateway);
+    // Where gateways share a listener, the tasks document's body wins: its users parse it.
+    let (service, connections) = if has("tasks") {
+        ("websocket-service", Some(listener.tasks.connections()))
+    } else if has("flow") {
+        ("flow-api", None)
+    } else if has("workflows") {
+        ("workflows", Some(listener.workflows.connections()))
+    } else {
+        (listener.gateways.first().copied().unwrap_or("tidings"), None)
+    };
+    let (status_code, status) = if failing.is_empty() {
+        (StatusCode::OK, "healthy")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
+    };
+    let gateways = (listener.gateways.len() > 1).then(|| listener.gateways.clone());
+    let timestamp = (service == "flow-api").then(time::now);
+    (status_code, Json(Body { status, service, connections, failing, gateways, timestamp }))
 }
 
 fn summary(checks: &[Check], [good, bad]: [&str; 2]) -> (StatusCode, Value) {

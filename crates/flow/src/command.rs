@@ -1,0 +1,111 @@
+//! Voice commands: from a request to its answer and its events.
+
+mod create_lead;
+mod execution;
+mod get_leads;
+mod get_metrics;
+mod request;
+mod search_leads;
+mod unavailable;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_access::Permission;
+use tidings_store::{Lead, TenantId};
+
+pub(crate) use create_lead::Parameters as LeadFields;
+pub(crate) use execution::execute;
+
+use crate::flow::Flow;
+use crate::parameters::Detail;
+use crate::response::Failure;
+
+/// A known command with well-formed parameters.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Command {
+    GetLeads(get_leads::Parameters),
+    CreateLead(create_lead::Parameters),
+    SearchLeads(search_leads::Parameters),
+    GetMetrics(get_metrics::Parameters),
+}
+
+/// A command's name, without parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommandName {
+    GetLeads,
+    CreateLead,
+    SearchLeads,
+    GetMetrics,
+    StartBackup,
+    ComplianceCheck,
+}
+
+/// What a command that was carried out leaves behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The answer's `data`.
+    pub(crate) data: Box<RawValue>,
+    /// The same for the room: a message, counts and ids, never leads.
+    pub(crate) summary: Box<RawValue>,
+    /// A lead to tell the room of.
+    pub(crate) created: Option<Lead>,
+}
+
+impl CommandName {
+    pub(crate) fn parse(name: &str) -> Option<CommandName> {
+        Some(match name {
+            "get_leads" => CommandName::GetLeads,
+            "create_lead" => CommandName::CreateLead,
+            "search_leads" => CommandName::SearchLeads,
+            "get_metrics" => CommandName::GetMetrics,
+            "start_backup" => CommandName::StartBackup,
+            "compliance_check" => CommandName::ComplianceCheck,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn permission(self) -> Permission {
+        match self {
+            CommandName::GetLeads | CommandName::SearchLeads => Permission::LeadsRead,
+            CommandName::CreateLead => Permission::LeadsWrite,
+            CommandName::GetMetrics => Permission::MetricsRead,
+            CommandName::StartBackup => Permission::BackupRun,
+            CommandName::ComplianceCheck => Permission::ComplianceRun,
+        }
+    }
+
+    /// Reads the command's parameters, a JSON object.
+    fn with(self, parameters: &str) -> Result<Command, Failure> {
+        let command = match self {
+            CommandName::GetLeads => get_leads::Parameters::read(parameters).map(Command::GetLeads),
+            CommandName::CreateLead => create_lead::Parameters::read(parameters).map(Command::CreateLead),
+            CommandName::SearchLeads => search_leads::Parameters::read(parameters).map(Command::SearchLeads),
+            CommandName::GetMetrics => get_metrics::Parameters::read(parameters).map(Command::GetMetrics),
+            CommandName::StartBackup => return Err(unavailable::start_backup(parameters)),
+            CommandName::ComplianceCheck => return Err(unavailable::compliance_check(parameters)),
+        };
+        command.map_err(|details: Vec<Detail>| Failure::InvalidParameters(details))
+    }
+}
+
+impl Command {
+    async fn run(&self, flow: &Flow, tenant: &TenantId) -> Result<Outcome, Failure> {
+        match self {
+            Command::GetLeads(parameters) => parameters.run(flow, tenant).await,
+            Command::CreateLead(parameters) => parameters.run(flow, tenant).await,
+            Command::SearchLeads(parameters) => parameters.run(flow, tenant).await,
+            Command::GetMetrics(parameters) => parameters.run(flow, tenant).await,
+        }
+    }
+}
+
+impl Outcome {
+    fn new(data: &impl Serialize, summary: &impl Serialize) -> Result<Outcome, Failure> {
+        Ok(Outcome {
+            data: serde_json::value::to_raw_value(data)?,
+            summary: serde_json::value::to_raw_value(summary)?,
+            created: None,
+        })
+    }
+}

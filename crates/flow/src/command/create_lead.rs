@@ -1,0 +1,150 @@
+//! `create_lead`: a new lead. The same fields make a lead over HTTP.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_store::{Lead, LeadId, LeadPayload, LeadPayloadError, LeadSource, NewLead, TenantId};
+
+use super::Outcome;
+use crate::contact;
+use crate::flow::Flow;
+use crate::parameters::{Detail, Reader, line, lines, text};
+use crate::response::Failure;
+
+const NOTES_CHARACTERS_MAX: usize = 10_000;
+const NAMES: [&str; 5] = ["name", "email", "company", "phone", "notes"];
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Parameters {
+    name: String,
+    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    company: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    lead_id: LeadId,
+    lead: &'a Lead,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    lead_id: LeadId,
+    message: &'a str,
+}
+
+impl Parameters {
+    pub(crate) fn read(json: &str) -> Result<Parameters, Vec<Detail>> {
+        let mut reader = Reader::new(json, &NAMES)?;
+        let name = reader.required("name", "a text of 1 to 200 characters", |json| {
+            line(json, 1..=200)
+        });
+        let email = reader.required("email", contact::EMAIL, email);
+        let company = reader.optional("company", "a text of at most 200 characters", |json| {
+            line(json, 0..=200)
+        });
+        let phone = reader.optional("phone", contact::PHONE, phone);
+        let notes = reader.optional("notes", "a text of at most 10000 characters", |json| {
+            lines(json, NOTES_CHARACTERS_MAX)
+        });
+        let is_filled = |text: &String| !text.is_empty();
+        let parameters = name.zip(email).map(|(name, email)| Parameters {
+            name,
+            email,
+            company: company.filter(is_filled),
+            phone: phone.filter(is_filled),
+            notes: notes.filter(is_filled),
+        });
+        reader.finish(parameters)
+    }
+
+    pub(crate) fn payload(&self) -> Result<LeadPayload, LeadPayloadError> {
+        LeadPayload::from_serialize(self)
+    }
+
+    pub(crate) async fn run(&self, flow: &Flow, tenant: &TenantId) -> Result<Outcome, Failure> {
+        // The fields' limits add up to less than a payload may have.
+        let payload = self.payload().map_err(|_| Failure::InternalError)?;
+        let new = NewLead {
+            tenant: tenant.clone(),
+            source: LeadSource::VOICE,
+            payload,
+        };
+        let lead = flow.store().create_lead(new).await?;
+        let message = "Lead created";
+        let outcome = Outcome::new(
+            &Data {
+                lead_id: lead.id,
+                lead: &lead,
+                message,
+            },
+            &Summary {
+                lead_id: lead.id,
+                message,
+            },
+        )?;
+        Ok(Outcome {
+            created: Some(lead),
+            ..outcome
+        })
+    }
+}
+
+fn email(json: &RawValue) -> Option<String> {
+    text(json).and_then(|text| contact::email(&text).map(str::to_owned))
+}
+
+/// An empty text is what forms send when nobody filled in a phone number.
+fn phone(json: &RawValue) -> Option<String> {
+    let text = text(json)?;
+    if text.trim().is_empty() {
+        Some(String::new())
+    } else {
+        contact::phone(&text).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(json: &str) -> Result<String, Vec<String>> {
+        Parameters::read(json)
+            .map(|parameters| parameters.payload().unwrap().as_raw().get().to_owned())
+            .map_err(|details| details.into_iter().map(|detail| detail.message).collect())
+    }
+
+    #[test]
+    fn parameters() {
+        let full = r#"{"name":"John Doe","email":"john@example.com","company":"Acme Corp","phone":"+45 12 34 56 78","notes":"Interested\nin our services"}"#;
+        assert_eq!(accepted(full).as_deref(), Ok(full));
+        assert_eq!(
+            accepted(r#"{"email":" j@x.dk ","x":1,"name":" J ","phone":"","company":null}"#).as_deref(),
+            Ok(r#"{"name":"J","email":"j@x.dk"}"#)
+        );
+        let messages = |json| accepted(json).unwrap_err();
+        assert_eq!(messages("{}"), ["name is required", "email is required"]);
+        assert_eq!(
+            messages(r#"{"name":"J","email":"j"}"#),
+            ["email must be an email address"]
+        );
+        assert_eq!(
+            messages(r#"{"name":"","email":"j@x.dk","phone":"no","company":7,"notes":[]}"#),
+            [
+                "name must be a text of 1 to 200 characters",
+                "company must be a text of at most 200 characters",
+                "phone must be a phone number of 5 to 15 digits",
+                "notes must be a text of at most 10000 characters",
+            ]
+        );
+        let long = format!(r#"{{"name":"{}","email":"j@x.dk"}}"#, "n".repeat(201));
+        assert_eq!(messages(&long).len(), 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! How this gateway's connections get a room's events.
+
+use std::sync::Arc;
+
+use tidings_access::{Permission, Permissions};
+use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
+use tidings_wire::websocket::{Frame, Opcode};
+use tidings_wire::{json, socketio};
+
+use crate::envelope::EventKind;
+
+/// The Socket.IO namespace of this gateway.
+pub(crate) const NAMESPACE: &str = "/events";
+
+/// Names that the stock client keeps for itself. A packet with one of them makes its parser fail and the client
+/// reconnect, so an event of that kind is not for Socket.IO.
+const RESERVED_EVENTS: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// The gateway's encodings, registered with a hub before it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEncodings {
+    socket: Pair,
+    plain: Pair,
+}
+
+/// One encoding for keys that may read leads and one for those that may not.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    with_leads: EncodingId,
+    without_leads: EncodingId,
+}
+
+impl FlowEncodings {
+    /// Registers the encodings.
+    pub fn register(builder: &mut HubBuilder) -> FlowEncodings {
+        let mut pair = |form| Pair {
+            with_leads: builder.encoding(Arc::new(FlowEncoding { form, leads: true })),
+            without_leads: builder.encoding(Arc::new(FlowEncoding { form, leads: false })),
+        };
+        FlowEncodings {
+            socket: pair(Form::Socket),
+            plain: pair(Form::Plain),
+        }
+    }
+
+    /// What a Socket.IO connection with these permissions gets.
+    pub(crate) fn socket(self, permissions: Permissions) -> EncodingId {
+        self.socket.choose(permissions)
+    }
+
+    /// What a plain WebSocket with these permissions gets.
+    pub(crate) fn plain(self, permissions: Permissions) -> EncodingId {
+        self.plain.choose(permissions)
+    }
+}
+
+impl Pair {
+    fn choose(self, permissions: Permissions) -> EncodingId {
+        if permissions.contains(Permission::LeadsRead) {
+            self.with_leads
+        } else {
+            self.without_leads
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Socket,
+    Plain,
+}
+
+struct FlowEncoding {
+    form: Form,
+    leads: bool,
+}
+
+impl Encoding for FlowEncoding {
+    fn frame(&self, event: &Event) -> Option<Frame> {
+        let is_lead = *event.kind == *EventKind::Lead.as_str();
+        if !event.gateways.contains(Gateway::Flow) || (is_lead && !self.leads) {
+            return None;
+        }
+        match self.form {
+            Form::Socket if RESERVED_EVENTS.contains(&&*event.kind) => None,
+            Form::Socket => Some(socketio::encode_event(
+                NAMESPACE,
+                &event.kind,
+                &[&*event.data],
+                None,
+            )),
+            Form::Plain => Some(plain_frame(&event.kind, event.data.get())),
+        }
+    }
+}
+
+/// `{"event":name,"data":data}`, the form of a plain WebSocket in both directions.
+pub(crate) fn plain_frame(name: &str, data: &str) -> Frame {
+    Frame::build(Opcode::Text, name.len() + data.len() + 32, |payload| {
+        payload.extend_from_slice(b"{\"event\":");
+        json::push_string(payload, name);
+        payload.extend_from_slice(b",\"data\":");
+        payload.extend_from_slice(data.as_bytes());
+        payload.push(b'}');
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use tidings_hub::{EventId, Gateways, RoomName};
+    use tidings_wire::time::Timestamp;
+
+    use super::*;
+
+    fn event(kind: &str, gateways: Gateways) -> Event {
+        Event {
+            id: EventId::generate(),
+            rooms: vec![RoomName::new("tenant:demo1").unwrap()],
+            kind: kind.into(),
+            name: None,
+            data: RawValue::from_string(r#"{"b":1.50,"a":"x"}"#.to_owned()).unwrap(),
+            time: Timestamp::from_millis(0),
+            gateways,
+            exclude: Vec::new(),
+            source: "test".into(),
+        }
+    }
+
+    fn text(form: Form, leads: bool, event: &Event) -> Option<String> {
+        let frame = FlowEncoding { form, leads }.frame(event)?;
+        let messages: Vec<_> = frame.messages().collect();
+        assert_eq!((messages.len(), messages[0].0), (1, Opcode::Text));
+        Some(String::from_utf8(messages[0].1.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn exact_texts() {
+        let lead = event("lead_event", Gateways::ALL);
+        let socket = r#"42/events,["lead_event",{"b":1.50,"a":"x"}]"#;
+        let plain = r#"{"event":"lead_event","data":{"b":1.50,"a":"x"}}"#;
+        assert_eq!(text(Form::Socket, true, &lead).as_deref(), Some(socket));
+        assert_eq!(text(Form::Plain, true, &lead).as_deref(), Some(plain));
+    }
+
+    #[test]
+    fn who_gets_what() {
+        let flow = Gateways::only(Gateway::Flow);
+        let table = [
+            ("lead_event", flow, true, [true, true]),
+            ("lead_event", flow, false, [false, false]),
+            ("voice_event", flow, false, [true, true]),
+            ("anything \"else\"", Gateways::ALL, false, [true, true]),
+            ("disconnect", Gateways::ALL, true, [false, true]),
+            ("lead_event", Gateways::only(Gateway::Tasks), true, [false, false]),
+        ];
+        for (kind, gateways, leads, expected) in table {
+            let event = event(kind, gateways);
+            let got = [Form::Socket, Form::Plain].map(|form| text(form, leads, &event).is_some());
+            assert_eq!(got, expected, "{kind}, leads: {leads}");
+        }
+    }
+}

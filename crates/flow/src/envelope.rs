@@ -1,0 +1,164 @@
+//! Events of a tenant, in the envelope that the gateway's clients know.
+
+use serde::Serialize;
+use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
+use tidings_store::{Lead, LeadId, LeadPayload, LeadSource, LeadStatus, TenantId};
+use tidings_wire::time::Timestamp;
+
+/// The kinds of events that this gateway publishes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    Lead,
+    Voice,
+}
+
+impl EventKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            EventKind::Lead => "lead_event",
+            EventKind::Voice => "voice_event",
+        }
+    }
+}
+
+/// By which way an event came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Origin {
+    Voice,
+    Http,
+    Form,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a, Data> {
+    id: EventId,
+    r#type: &'static str,
+    tenant_id: &'a TenantId,
+    source: Origin,
+    timestamp: Timestamp,
+    data: &'a Data,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead_id: Option<LeadId>,
+}
+
+#[derive(Serialize)]
+struct LeadCreated<'a> {
+    status: LeadStatus,
+    source: &'a LeadSource,
+    payload: &'a LeadPayload,
+}
+
+/// The room of everybody in a tenant.
+pub(crate) fn tenant_room(tenant: &TenantId) -> RoomName {
+    RoomName::new(&format!("tenant:{tenant}"))
+        .expect("Invariant: a tenant id is at most 64 letters, digits, _ and -")
+}
+
+/// A `voice_event` of type `kind`.
+pub(crate) fn voice_event(
+    tenant: &TenantId,
+    kind: &'static str,
+    data: &impl Serialize,
+    time: Timestamp,
+) -> serde_json::Result<Event> {
+    event(EventKind::Voice, kind, tenant, None, Origin::Voice, data, time)
+}
+
+/// The `LEAD_CREATED` of a new lead.
+pub(crate) fn lead_created(lead: &Lead, origin: Origin, time: Timestamp) -> serde_json::Result<Event> {
+    let data = LeadCreated {
+        status: lead.status,
+        source: &lead.source,
+        payload: &lead.payload,
+    };
+    event(
+        EventKind::Lead,
+        "LEAD_CREATED",
+        &lead.tenant_id,
+        Some(lead.id),
+        origin,
+        &data,
+        time,
+    )
+}
+
+fn event(
+    kind: EventKind,
+    r#type: &'static str,
+    tenant: &TenantId,
+    lead_id: Option<LeadId>,
+    source: Origin,
+    data: &impl Serialize,
+    time: Timestamp,
+) -> serde_json::Result<Event> {
+    let id = EventId::generate();
+    let envelope = Envelope {
+        id,
+        r#type,
+        tenant_id: tenant,
+        source,
+        timestamp: time,
+        data,
+        lead_id,
+    };
+    Ok(Event {
+        id,
+        rooms: vec![tenant_room(tenant)],
+        kind: kind.as_str().into(),
+        name: None,
+        data: serde_json::value::to_raw_value(&envelope)?,
+        time,
+        gateways: Gateways::only(Gateway::Flow),
+        exclude: Vec::new(),
+        source: "flow".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_texts() {
+        let tenant = TenantId::new("demo1").unwrap();
+        let time = Timestamp::from_millis(0);
+        let event = voice_event(
+            &tenant,
+            "VOICE_PROCESSING_STARTED",
+            &serde_json::json!({"command": "get_leads"}),
+            time,
+        )
+        .unwrap();
+        assert_eq!(
+            (&*event.kind, event.rooms[0].as_str()),
+            ("voice_event", "tenant:demo1")
+        );
+        assert_eq!(
+            event.data.get(),
+            format!(
+                r#"{{"id":"{}","type":"VOICE_PROCESSING_STARTED","tenantId":"demo1","source":"voice","timestamp":"1970-01-01T00:00:00.000Z","data":{{"command":"get_leads"}}}}"#,
+                event.id
+            )
+        );
+        let lead = Lead {
+            id: LeadId::generate(),
+            tenant_id: tenant,
+            source: LeadSource::new("landing-page").unwrap(),
+            status: LeadStatus::New,
+            payload: LeadPayload::parse(r#"{"name":"Ann","age":1.50}"#).unwrap(),
+            created_at: time,
+            updated_at: time,
+        };
+        let event = lead_created(&lead, Origin::Form, time).unwrap();
+        assert!(!event.gateways.contains(Gateway::Tasks));
+        assert_eq!(
+            event.data.get(),
+            format!(
+                r#"{{"id":"{}","type":"LEAD_CREATED","tenantId":"demo1","source":"form","timestamp":"1970-01-01T00:00:00.000Z","data":{{"status":"NEW","source":"landing-page","payload":{{"name":"Ann","age":1.50}}}},"leadId":"{}"}}"#,
+                event.id, lead.id
+            )
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The gateway as one value: what its entries share.
+
+mod health;
+mod live;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tidings_bus::Bus;
+use tidings_hub::Event;
+use tidings_store::{Clock, Store, TenantId};
+use tidings_transport::Transport;
+use tidings_wire::time::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::authentication::Principal;
+use crate::encoding::FlowEncodings;
+use crate::envelope::EventKind;
+use crate::response::Failure;
+use crate::usage::Usage;
+use crate::{http, plain, socket};
+
+pub use health::Health;
+pub(crate) use live::{LiveConnection, LiveHandle};
+
+/// Commands and writes under way at one time. The store writes one after the other; more would only wait in memory.
+const COMMANDS_MAX: usize = 1_024;
+/// How often what was counted is written to the store.
+const USAGE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the keys of live connections are looked at.
+const KEYS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The flow gateway. A clone is another handle.
+#[derive(Clone)]
+pub struct Flow(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    bus: Arc<dyn Bus>,
+    store: Store,
+    clock: Clock,
+    encodings: FlowEncodings,
+    usage: Usage,
+    live: Arc<live::LiveConnections>,
+    commands: Arc<Semaphore>,
+}
+
+impl Flow {
+    /// Brings the parts together and starts the gateway's tasks on the current runtime. `encodings` were registered
+    /// with the hub behind `transport` and `bus`.
+    pub fn new(transport: Transport, bus: Arc<dyn Bus>, store: Store, encodings: FlowEncodings) -> Flow {
+        let flow = Flow(Arc::new(Inner {
+            transport,
+            bus,
+            store,
+            clock: Clock::system(),
+            encodings,
+            usage: Usage::default(),
+            live: Arc::default(),
+            commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
+        }));
+        flow.transport().spawn(flow.clone().write_usage());
+        flow.transport().spawn(flow.clone().watch_keys());
+        flow
+    }
+
+    /// Every route of the gateway but `/health`: Socket.IO, the plain WebSocket, leads over HTTP. To be called once,
+    /// since it starts the Socket.IO server.
+    pub fn routes(&self) -> Router {
+        Router::new()
+            .merge(socket::routes(self))
+            .merge(plain::routes(self))
+            .merge(http::routes(self))
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn encodings(&self) -> FlowEncodings {
+        self.0.encodings
+    }
+
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.0.usage
+    }
+
+    /// A place among the commands under way, if there is one.
+    pub(crate) fn admit_command(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.commands.clone().try_acquire_owned().ok()
+    }
+
+    /// Publishes a tenant's event. A failure is logged here; callers only decide what follows from it.
+    pub(crate) async fn publish(
+        &self,
+        tenant: &TenantId,
+        event: serde_json::Result<Event>,
+    ) -> Result<(), Failure> {
+        let event = event?;
+        let metric = if *event.kind == *EventKind::Lead.as_str() {
+            "events.lead_event"
+        } else {
+            "events.voice_event"
+        };
+        let id = event.id;
+        match self.0.bus.publish(event).await {
+            Ok(()) => {
+                self.usage().count(tenant, metric);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%error, event = %id, %tenant, "an event was lost, the bus did not take it");
+                self.usage().count(tenant, "lost_events");
+                Err(Failure::ServiceUnavailable)
+            }
+        }
+    }
+
+    /// Enters a connection into the books for as long as the guard lives.
+    pub(crate) fn enter(&self, principal: &Principal, handle: LiveHandle) -> LiveConnection {
+        self.usage().count(&principal.tenant, "connections.opened");
+        self.usage().key_used(principal.key, self.now());
+        self.0.live.enter(principal.key, handle)
+    }
+
+    /// Runs `work` on a task of its own, so that it ends even if whoever waits for it goes away. `None` if it
+    /// panicked.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (result, done) = oneshot::channel();
+        self.transport().spawn(async move {
+            // Nobody waits any more: the work is done all the same.
+            let _ = result.send(work.await);
+        });
+        done.await.ok()
+    }
+
+    async fn write_usage(self) {
+        let shutdown = self.transport().shutdown().clone();
+        let mut rounds = tokio::time::interval(USAGE_INTERVAL);
+        loop {
+            let goes_on = shutdown.run_until_cancelled(rounds.tick()).await.is_some();
+            if let Err(error) = self.usage().write(self.store()).await {
+                tracing::warn!(%error, "usage was not recorded, trying again");
+            }
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Ends the connections of keys that are good no longer.
+    async fn watch_keys(self) {
+        let shutdown = self.transport().shutdown().clone();
+        let mut rounds = tokio::time::interval(KEYS_INTERVAL);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
+            self.0.live.end_refused(self.store(), self.clock()).await;
+        }
+    }
+}

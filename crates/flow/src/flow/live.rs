@@ -1,0 +1,99 @@
+//! The connections there are, by key, so that a key that is revoked takes its connections with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tidings_hub::{Connection, ConnectionId};
+use tidings_store::{Clock, KeyId, Store};
+use tidings_transport::socketio::SocketHandle;
+use tidings_wire::close_code::CloseCode;
+
+use crate::authentication::is_still_good;
+
+/// A live connection, as it is told to leave.
+#[derive(Clone, Debug)]
+pub(crate) enum LiveHandle {
+    Socket(SocketHandle),
+    Plain(Arc<Connection>),
+}
+
+/// The live connections of this gateway.
+#[derive(Default)]
+pub(crate) struct LiveConnections(Mutex<HashMap<KeyId, HashMap<ConnectionId, LiveHandle>>>);
+
+/// Keeps a connection in the books; dropped with the connection.
+pub(crate) struct LiveConnection {
+    all: Arc<LiveConnections>,
+    key: KeyId,
+    id: ConnectionId,
+}
+
+impl LiveConnections {
+    pub(crate) fn enter(self: &Arc<Self>, key: KeyId, handle: LiveHandle) -> LiveConnection {
+        let id = handle.connection().id();
+        self.0.lock().entry(key).or_default().insert(id, handle);
+        LiveConnection {
+            all: self.clone(),
+            key,
+            id,
+        }
+    }
+
+    /// Looks every key up and ends the connections of those that are good no longer.
+    pub(crate) async fn end_refused(&self, store: &Store, clock: &Clock) {
+        let keys: Vec<KeyId> = self.0.lock().keys().copied().collect();
+        for key in keys {
+            match is_still_good(store, clock, key).await {
+                Ok(true) => {}
+                Ok(false) => self.end(key).await,
+                Err(error) => {
+                    // Nobody is cut because the store is away; commands fail by themselves meanwhile.
+                    tracing::warn!(%error, "live keys could not be checked");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn end(&self, key: KeyId) {
+        let handles: Vec<LiveHandle> = self
+            .0
+            .lock()
+            .get(&key)
+            .into_iter()
+            .flat_map(HashMap::values)
+            .cloned()
+            .collect();
+        for handle in handles {
+            if handle.connection().is_closing() {
+                continue;
+            }
+            match handle {
+                LiveHandle::Socket(socket) => socket.close(CloseCode::Forbidden).await,
+                LiveHandle::Plain(connection) => connection.close(CloseCode::Forbidden),
+            }
+        }
+    }
+}
+
+impl LiveHandle {
+    fn connection(&self) -> &Arc<Connection> {
+        match self {
+            LiveHandle::Socket(socket) => &socket.connection,
+            LiveHandle::Plain(connection) => connection,
+        }
+    }
+}
+
+impl Drop for LiveConnection {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock();
+        if let Some(connections) = all.get_mut(&self.key) {
+            connections.remove(&self.id);
+            if connections.is_empty() {
+                all.remove(&self.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `/leads`: listing, reading, creating.
+
+use axum::Json;
+use axum::extract::{FromRequest, Path, Query, Request, State, rejection::QueryRejection};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_access::Permission;
+use tidings_store::{Lead, LeadCursor, LeadFilter, LeadId, LeadSource, TimeRange};
+use tidings_transport::{JsonBody, Problem, ProblemCode};
+
+use super::write::{LeadWrite, create_lead};
+use super::{invalid_body, permitted, store_problem};
+use crate::command::LeadFields;
+use crate::envelope::Origin;
+use crate::flow::Flow;
+use crate::period::{beginning, end_of};
+
+const LIMIT_DEFAULT: u32 = 50;
+const LIMIT_MAX: u32 = 100;
+const QUERY_CHARACTERS_MAX: usize = 200;
+
+#[derive(Serialize)]
+struct Page {
+    data: Vec<Lead>,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    total: u64,
+    limit: u32,
+    next_cursor: Option<LeadCursor>,
+}
+
+/// What to list.
+struct Listing {
+    filter: LeadFilter,
+    limit: u32,
+    after: Option<LeadCursor>,
+}
+
+pub(super) async fn list(
+    State(flow): State<Flow>,
+    headers: HeaderMap,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let principal = permitted(&flow, &headers, Permission::LeadsRead).await?;
+    let Query(query) =
+        query.map_err(|_| Problem::new(ProblemCode::InvalidParameter).detail("the query is malformed"))?;
+    let Listing { filter, limit, after } = Listing::read(&query)?;
+    let page = flow
+        .store()
+        .list_leads(&principal.tenant, &filter, limit, after.as_ref())
+        .await
+        .map_err(store_problem)?;
+    let meta = Meta {
+        total: page.total,
+        limit,
+        next_cursor: page.next_cursor,
+    };
+    Ok(Json(Page {
+        data: page.leads,
+        meta,
+    })
+    .into_response())
+}
+
+/// A foreign lead and one that does not exist look the same.
+pub(super) async fn one(
+    State(flow): State<Flow>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let principal = permitted(&flow, &headers, Permission::LeadsRead).await?;
+    let not_found = || Problem::new(ProblemCode::NotFound).detail("there is no such lead");
+    let id: LeadId = id.parse().map_err(|_| not_found())?;
+    let lead = flow
+        .store()
+        .lead(&principal.tenant, id)
+        .await
+        .map_err(store_problem)?
+        .ok_or_else(not_found)?;
+    Ok(Json(lead).into_response())
+}
+
+pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let principal = permitted(&flow, &headers, Permission::LeadsWrite).await?;
+    let JsonBody(body) = JsonBody::<Box<RawValue>>::from_request(request, &()).await?;
+    let fields = LeadFields::read(body.get()).map_err(|details| invalid_body("", details))?;
+    let payload = fields
+        .payload()
+        .map_err(|error| invalid_body("", Vec::new()).detail(error.to_string()))?;
+    let write = LeadWrite {
+        route: "/leads",
+        source: LeadSource::HTTP,
+        origin: Origin::Http,
+        payload,
+        body,
+    };
+    create_lead(&flow, &principal, &headers, write).await
+}
+
+impl Listing {
+    fn read(query: &[(String, String)]) -> Result<Listing, Problem> {
+        let mut query = QueryReader { query, problem: None };
+        let status = query.get("status", "one of NEW, CONTACTED, QUALIFIED, LOST", |text| {
+            text.parse().ok()
+        });
+        let source = query.get("source", "a text of at most 64 bytes", |text| {
+            (text.len() <= 64).then(|| text.to_owned())
+        });
+        let words = query.get("q", "a text of at most 200 characters", |text| {
+            (text.chars().count() <= QUERY_CHARACTERS_MAX).then(|| text.to_owned())
+        });
+        let from = query.get("from", "a date or an RFC 3339 timestamp", beginning);
+        let to = query.get("to", "a date or an RFC 3339 timestamp", end_of);
+        let limit = query.get("limit", "an integer from 1 to 100", |text| {
+            text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit))
+        });
+        let after = query.get("cursor", "a nextCursor of this server", |text| text.parse().ok());
+        match query.problem {
+            Some(problem) => Err(problem),
+            None => Ok(Listing {
+                filter: LeadFilter {
+                    status,
+                    source,
+                    query: words,
+                    created: TimeRange { from, to },
+                },
+                limit: limit.unwrap_or(LIMIT_DEFAULT),
+                after,
+            }),
+        }
+    }
+}
+
+/// Reads parameters one by one and gathers what is wrong with them.
+struct QueryReader<'a> {
+    query: &'a [(String, String)],
+    problem: Option<Problem>,
+}
+
+impl QueryReader<'_> {
+    /// Of repeated parameters the first counts; empty ones are what forms send for nothing.
+    fn get<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let (_, text) = self
+            .query
+            .iter()
+            .find(|(key, _)| key == name)
+            .filter(|(_, text)| !text.is_empty())?;
+        let value = read(text);
+        if value.is_none() {
+            let problem = self
+                .problem
+                .take()
+                .unwrap_or_else(|| Problem::new(ProblemCode::InvalidParameter));
+            self.problem = Some(problem.error(name, format!("must be {expected}")));
+        }
+        value
+    }
+}

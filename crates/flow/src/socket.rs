@@ -1,0 +1,119 @@
+//! Socket.IO: the namespace `/events`.
+
+use axum::Router;
+use axum::http::HeaderName;
+use serde_json::value::RawValue;
+use tidings_hub::Gateway;
+use tidings_transport::engineio::EngineOptions;
+use tidings_transport::socketio::{
+    Application, ConnectRequest, Event, Refusal, SocketHandle, SocketOptions, SocketServer,
+};
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::socketio::encode_event;
+
+use crate::authentication::{KEY_NAMES, KeyRefusal, OfferedKeys, Principal, authenticate};
+use crate::command;
+use crate::encoding::NAMESPACE;
+use crate::envelope::tenant_room;
+use crate::flow::{Flow, LiveConnection, LiveHandle};
+use crate::welcome::{self, COMMAND, RESPONSE};
+
+pub(crate) fn routes(flow: &Flow) -> Router {
+    let transport = flow.transport();
+    let heartbeat = transport.heartbeat();
+    let engine_options = EngineOptions {
+        ping_interval: heartbeat.interval,
+        ping_timeout: heartbeat.timeout,
+        ..EngineOptions::new("/socket.io", Gateway::Flow)
+    };
+    SocketServer::start(
+        transport,
+        engine_options,
+        SocketOptions::default(),
+        Events(flow.clone()),
+    )
+    .routes()
+}
+
+/// What happens on `/events`.
+struct Events(Flow);
+
+/// One client on `/events`.
+struct EventsSocket {
+    principal: Principal,
+    handle: SocketHandle,
+    _live: LiveConnection,
+}
+
+impl Application for Events {
+    type Socket = EventsSocket;
+
+    fn needs_header(&self, name: &HeaderName) -> bool {
+        KEY_NAMES.contains(&name.as_str())
+    }
+
+    async fn connect(&self, request: ConnectRequest<'_>) -> Result<EventsSocket, Refusal> {
+        if request.namespace != NAMESPACE {
+            return Err(Refusal::invalid_namespace());
+        }
+        let flow = &self.0;
+        let offered = OfferedKeys::of(request.headers, request.auth);
+        let principal = authenticate(flow.store(), flow.clock(), &offered)
+            .await
+            .map_err(refusal)?;
+        let live = flow.enter(&principal, LiveHandle::Socket(request.handle.clone()));
+        Ok(EventsSocket {
+            principal,
+            handle: request.handle,
+            _live: live,
+        })
+    }
+
+    async fn connected(&self, socket: &mut EventsSocket) {
+        let EventsSocket {
+            principal, handle, ..
+        } = socket;
+        let data = welcome::data(&principal.tenant, self.0.now());
+        let welcome = encode_event(NAMESPACE, welcome::EVENT, &[data], None);
+        let encoding = self.0.encodings().socket(principal.permissions);
+        handle
+            .connection
+            .join(tenant_room(&principal.tenant), encoding, Some(welcome))
+            .await;
+    }
+
+    /// Events that nobody listens to are ignored, as by the reference server.
+    async fn event(&self, socket: &mut EventsSocket, event: Event) -> Result<(), CloseCode> {
+        if event.name != COMMAND {
+            return Ok(());
+        }
+        let request = event.args.first().map(|request| &**request);
+        let response: Box<RawValue> = command::execute(&self.0, &socket.principal, request).await.json();
+        let response = [response];
+        socket.handle.emit(RESPONSE, &response).await;
+        if let Some(ack) = event.ack {
+            ack.send(&response).await;
+        }
+        Ok(())
+    }
+
+    async fn disconnected(&self, socket: EventsSocket) {
+        socket
+            .handle
+            .connection
+            .leave(tenant_room(&socket.principal.tenant), None)
+            .await;
+    }
+}
+
+fn refusal(refusal: KeyRefusal) -> Refusal {
+    #[derive(serde::Serialize)]
+    struct Data {
+        code: KeyRefusal,
+    }
+    let data = serde_json::value::to_raw_value(&Data { code: refusal }).ok();
+    Refusal {
+        message: refusal.message().to_owned(),
+        data,
+    }
+}

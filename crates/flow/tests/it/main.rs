@@ -1,0 +1,7 @@
+//! The gateway on a real hub, a real store and real sockets.
+#![expect(clippy::unwrap_used, reason = "tests and their helpers")]
+
+mod fixture;
+mod http;
+mod plain;
+mod socket;

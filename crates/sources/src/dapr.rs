@@ -1,0 +1,198 @@
+//! Dapr's side of the sources: the sidecar asks what to subscribe to, then posts each event.
+//!
+//! Every delivery gets an answer that Dapr understands: `SUCCESS`, `DROP` or `RETRY`. Other statuses than 200 would
+//! make it repeat for ever what can never be delivered.
+
+mod answer;
+mod body;
+mod bulk;
+mod envelope;
+mod settings;
+
+pub use settings::{BulkSubscribe, DaprSettings, DaprSettingsError};
+
+use crate::{DeadLetters, Delivery, DropReason, Ingest, Outcome, Received, RetryReason};
+use answer::Status;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use body::Received as ReceivedBody;
+use bytes::Bytes;
+use envelope::Envelope;
+use serde_json::json;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+/// The source of events, in the events and in dead letters.
+const SOURCE: &str = "dapr";
+/// Deliveries that are read and taken in at one time; the others wait before their bodies are read.
+const DELIVERIES_MAX: usize = 64;
+
+/// The routes' state.
+#[derive(Clone)]
+pub struct DaprSource(Arc<Inner>);
+
+struct Inner {
+    ingest: Arc<Ingest>,
+    settings: DaprSettings,
+    deliveries: Semaphore,
+}
+
+impl DaprSource {
+    /// Gives what Dapr delivers to `ingest`.
+    pub fn new(ingest: Arc<Ingest>, settings: DaprSettings) -> Result<DaprSource, DaprSettingsError> {
+        settings.check()?;
+        let deliveries = Semaphore::new(DELIVERIES_MAX);
+        Ok(DaprSource(Arc::new(Inner {
+            ingest,
+            settings,
+            deliveries,
+        })))
+    }
+}
+
+/// `GET /dapr/config`, `GET /dapr/subscribe`, `GET /healthz`, and the route that takes events.
+pub fn routes(source: DaprSource) -> Router {
+    let route = source.0.settings.route.clone();
+    Router::new()
+        .route("/dapr/config", get(async || Json(json!({}))))
+        .route("/dapr/subscribe", get(subscribe))
+        .route(&route, post(deliver))
+        .route_layer(middleware::from_fn_with_state(source.clone(), guard))
+        // Behind the guard's layer: Dapr probes without its token.
+        .route("/healthz", get(healthz))
+        .with_state(source)
+}
+
+/// Lets only the sidecar through, if it has a token to show.
+async fn guard(State(source): State<DaprSource>, request: Request, next: Next) -> Response {
+    if let Some(token) = &source.0.settings.api_token {
+        let Some(given) = request.headers().get("dapr-api-token") else {
+            return answer::unauthorized("missing_token", "dapr-api-token is missing");
+        };
+        if !bool::from(given.as_bytes().ct_eq(token.as_bytes())) {
+            return answer::unauthorized("invalid_token", "dapr-api-token is not the configured one");
+        }
+    }
+    next.run(request).await
+}
+
+async fn subscribe(State(source): State<DaprSource>) -> Response {
+    Json([source.0.settings.subscription()]).into_response()
+}
+
+async fn healthz(State(source): State<DaprSource>) -> StatusCode {
+    match source.0.ingest.health() {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Body) -> Response {
+    let inner = &*source.0;
+    let turn = tokio::time::timeout(inner.ingest.publish_timeout(), inner.deliveries.acquire());
+    let Ok(Ok(_permit)) = turn.await else {
+        return inner.give_back(RetryReason::Overloaded);
+    };
+    match body::read(body, inner.settings.body_bytes_max).await {
+        ReceivedBody::Whole(body) => inner.take(&headers, body).await,
+        ReceivedBody::TooLarge(beginning) => inner.refuse_too_large(&headers, &beginning).await,
+        // Whoever cut the body off will send it again.
+        ReceivedBody::Broken => inner.give_back(RetryReason::Incomplete),
+    }
+}
+
+impl Inner {
+    async fn take(&self, headers: &HeaderMap, body: Bytes) -> Response {
+        match envelope::open(headers, &body) {
+            Envelope::One(received) => {
+                let outcome = self.take_one(received, &body, self.dead_letters()).await;
+                Status::of(outcome).into_response()
+            }
+            Envelope::Batch(events) => self.take_batch(&events).await.into_response(),
+            Envelope::Bulk(entries) => self.take_bulk(&entries).await,
+        }
+    }
+
+    async fn take_one(&self, received: Received, original: &[u8], dead_letters: DeadLetters) -> Outcome {
+        self.ingest
+            .take(Delivery {
+                source: SOURCE,
+                received,
+                original,
+                dead_letters,
+            })
+            .await
+    }
+
+    /// One answer for all: what was accepted before a failure is told from its repetition by its id.
+    async fn take_batch(&self, events: &[envelope::Original<'_>]) -> Status {
+        let mut statuses = Vec::with_capacity(events.len());
+        for event in events {
+            // Ours in any case: Dapr's dead letter topic can only take a batch as a whole.
+            let outcome = self
+                .take_one(event.structured(), event.bytes(), DeadLetters::Ours)
+                .await;
+            statuses.push(Status::of(outcome));
+            if let Outcome::Retry(_) = outcome {
+                return Status::Retry;
+            }
+        }
+        let is_lost = !statuses.is_empty() && statuses.iter().all(|status| *status == Status::Drop);
+        if is_lost { Status::Drop } else { Status::Success }
+    }
+
+    async fn take_bulk(&self, entries: &[bulk::Entry<'_>]) -> Response {
+        let mut statuses = Vec::with_capacity(entries.len());
+        let mut stopped = None;
+        for entry in entries {
+            let outcome = match stopped {
+                // What comes after it would otherwise overtake it.
+                Some(reason) => self.ingest.give_back(reason),
+                None => {
+                    self.take_one(entry.received(), entry.original(), self.dead_letters())
+                        .await
+                }
+            };
+            if let Outcome::Retry(reason) = outcome {
+                stopped = Some(reason);
+            }
+            statuses.push((entry, Status::of(outcome)));
+        }
+        bulk::answer(&statuses)
+    }
+
+    async fn refuse_too_large(&self, headers: &HeaderMap, beginning: &[u8]) -> Response {
+        let received = Received::Unreadable(DropReason::TooLarge);
+        let status = Status::of(self.take_one(received, beginning, self.dead_letters()).await);
+        let content_type = headers
+            .get(header::CONTENT_TYPE)
+            .map(header::HeaderValue::as_bytes);
+        let is_event =
+            content_type.is_some_and(|content_type| content_type.starts_with(b"application/cloudevents"));
+        if status == Status::Drop && self.settings.bulk_subscribe.is_some() && !is_event {
+            // In bulk, an answer without the entries is a retry of all of them; 404 is how Dapr is told to drop them.
+            return (StatusCode::NOT_FOUND, status).into_response();
+        }
+        status.into_response()
+    }
+
+    fn give_back(&self, reason: RetryReason) -> Response {
+        Status::of(self.ingest.give_back(reason)).into_response()
+    }
+
+    fn dead_letters(&self) -> DeadLetters {
+        match self.settings.dead_letter_topic {
+            Some(_) => DeadLetters::Upstream,
+            None => DeadLetters::Ours,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Dapr's bulk subscription: many events in one request, each with its own status in the answer.
+
+use super::answer::Status;
+use super::envelope::{structured, unlabelled};
+use crate::json::{items, members};
+use crate::{DropReason, Received};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_wire::cloudevents::Data;
+
+/// The `type` of the envelope.
+const TYPE: &str = "\"com.dapr.event.sent.bulk\"";
+/// Entries taken from one request. Dapr sends what it was asked for, 100; entries without an answer are sent again.
+const ENTRIES_MAX: usize = 1_000;
+
+/// One event of a bulk delivery.
+pub(super) struct Entry<'a> {
+    entry: &'a RawValue,
+    id: Option<&'a RawValue>,
+    event: Option<&'a RawValue>,
+    is_cloud_event: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    statuses: Vec<EntryStatus<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryStatus<'a> {
+    entry_id: &'a RawValue,
+    status: Status,
+}
+
+/// The entries, if the body is a bulk envelope.
+pub(super) fn entries(body: &[u8]) -> Option<Vec<Entry<'_>>> {
+    let [kind, entries] = members(std::str::from_utf8(body).ok()?, ["type", "entries"]).ok()?;
+    if kind?.get() != TYPE {
+        return None;
+    }
+    let (entries, _) = items(entries?.get(), ENTRIES_MAX)?;
+    Some(entries.into_iter().map(Entry::read).collect())
+}
+
+/// The answer to a bulk delivery.
+pub(super) fn answer(statuses: &[(&Entry<'_>, Status)]) -> Response {
+    let statuses = statuses.iter().filter_map(|(entry, status)| {
+        entry.id.map(|entry_id| EntryStatus {
+            entry_id,
+            status: *status,
+        })
+    });
+    Json(Answer {
+        statuses: statuses.collect(),
+    })
+    .into_response()
+}
+
+impl<'a> Entry<'a> {
+    fn read(entry: &'a RawValue) -> Entry<'a> {
+        let [id, event, content_type] =
+            members(entry.get(), ["entryId", "event", "contentType"]).unwrap_or_default();
+        let content_type = content_type.map_or("", RawValue::get).to_ascii_lowercase();
+        Entry {
+            entry,
+            id,
+            event,
+            is_cloud_event: content_type.starts_with("\"application/cloudevents"),
+        }
+    }
+
+    pub(super) fn original(&self) -> &[u8] {
+        self.entry.get().as_bytes()
+    }
+
+    pub(super) fn received(&self) -> Received {
+        let Some(event) = self.event else {
+            return Received::Unreadable(DropReason::Mislabelled);
+        };
+        let json = event.get();
+        if json.starts_with('"') {
+            return self.text(json);
+        }
+        if self.is_cloud_event {
+            structured(json.as_bytes())
+        } else {
+            unlabelled(json.as_bytes())
+        }
+    }
+
+    /// An event in a string: JSON, or base64 where the subscription asks for raw payloads.
+    fn text(&self, json: &str) -> Received {
+        let Ok(text) = serde_json::from_str::<String>(json) else {
+            return Received::Unreadable(DropReason::NotJson);
+        };
+        if text.trim_start().starts_with('{') {
+            let json = text.as_bytes();
+            return if self.is_cloud_event {
+                structured(json)
+            } else {
+                unlabelled(json)
+            };
+        }
+        match STANDARD.decode(&text) {
+            Ok(bytes) => unlabelled(&bytes),
+            Err(_) => Received::Bare(Data::Text(text)),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! From an event as received to its outcome.
+
+use crate::payload;
+use crate::{Admission, DropReason, IngestCounters, Outcome, RetryReason, UserPaths, Window};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tidings_bus::{Bus, BusError};
+use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
+use tidings_store::{Clock, NewDeadLetter, Store};
+use tidings_wire::cloudevents::{CloudEvent, Data};
+
+/// How events are taken in.
+#[derive(Clone, Debug)]
+pub struct IngestSettings {
+    /// Where the user stands in an event's data.
+    pub user_paths: UserPaths,
+    /// The kind that clients are told.
+    pub kind: Box<str>,
+    /// Events remembered against redelivery.
+    pub dedupe_events_max: usize,
+    /// How long an event is remembered.
+    pub dedupe_age_max: Duration,
+    /// How long the bus may take to take an event; then it goes back to its broker.
+    pub publish_timeout: Duration,
+}
+
+impl Default for IngestSettings {
+    fn default() -> IngestSettings {
+        IngestSettings {
+            user_paths: UserPaths::default(),
+            kind: "task_update".into(),
+            dedupe_events_max: 100_000,
+            dedupe_age_max: Duration::from_mins(10),
+            publish_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Takes events of all sources in: routes them, tells duplicates, publishes, buries.
+pub struct Ingest {
+    bus: Arc<dyn Bus>,
+    store: Store,
+    clock: Clock,
+    user_paths: UserPaths,
+    kind: Box<str>,
+    window: Window,
+    publish_timeout: Duration,
+    counters: IngestCounters,
+}
+
+/// One event as it came.
+pub struct Delivery<'a> {
+    /// The source, for the event and for its dead letter.
+    pub source: &'static str,
+    /// The event, as far as it could be read.
+    pub received: Received,
+    /// What a dead letter will hold.
+    pub original: &'a [u8],
+    /// Who keeps it if it is dropped.
+    pub dead_letters: DeadLetters,
+}
+
+/// What the source could make of an event.
+pub enum Received {
+    /// A `CloudEvent`, told apart from others by its source and id.
+    CloudEvent(Box<CloudEvent>),
+    /// Data without an envelope. It has no id, so every delivery of it is new.
+    Bare(Data),
+    /// Nothing that can be delivered.
+    Unreadable(DropReason),
+}
+
+/// Who keeps what is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// Our store.
+    Ours,
+    /// The broker, told by the answer.
+    Upstream,
+}
+
+impl Ingest {
+    /// Events go to `bus`, dead letters to `store`.
+    pub fn new(bus: Arc<dyn Bus>, store: Store, settings: IngestSettings) -> Ingest {
+        Ingest {
+            bus,
+            store,
+            clock: Clock::system(),
+            user_paths: settings.user_paths,
+            kind: settings.kind,
+            window: Window::new(settings.dedupe_events_max, settings.dedupe_age_max),
+            publish_timeout: settings.publish_timeout,
+            counters: IngestCounters::default(),
+        }
+    }
+
+    /// What became of events so far.
+    pub fn counters(&self) -> &IngestCounters {
+        &self.counters
+    }
+
+    /// Whether events get through at this moment.
+    pub fn health(&self) -> Result<(), BusError> {
+        self.bus.health()
+    }
+
+    /// Takes one event in.
+    pub async fn take(&self, delivery: Delivery<'_>) -> Outcome {
+        let Delivery {
+            source,
+            received,
+            original,
+            dead_letters,
+        } = delivery;
+        let mut outcome = match self.read(source, received) {
+            Ok((event, identity)) => self.publish(event, identity).await,
+            Err(reason) => Outcome::Dropped(reason),
+        };
+        if let (Outcome::Dropped(reason), DeadLetters::Ours) = (outcome, dead_letters)
+            && !self.bury(source, reason, original).await
+        {
+            outcome = Outcome::Retry(RetryReason::StoreUnavailable);
+        }
+        self.counters.count(outcome);
+        outcome
+    }
+
+    /// Counts a delivery given back before it was read.
+    pub(crate) fn give_back(&self, reason: RetryReason) -> Outcome {
+        self.counters.count(Outcome::Retry(reason));
+        Outcome::Retry(reason)
+    }
+
+    pub(crate) fn publish_timeout(&self) -> Duration {
+        self.publish_timeout
+    }
+
+    fn read(&self, source: &str, received: Received) -> Result<(Event, Option<Identity>), DropReason> {
+        let (data, identity) = match received {
+            Received::CloudEvent(event) => {
+                let CloudEvent { id, source, data, .. } = *event;
+                (data, Some(Identity { source, id }))
+            }
+            Received::Bare(data) => (data, None),
+            Received::Unreadable(reason) => return Err(reason),
+        };
+        let data = payload::object(data)?;
+        let room = self.user_paths.room(&data)?;
+        Ok((self.event(source, room, data), identity))
+    }
+
+    fn event(&self, source: &str, room: RoomName, data: Box<RawValue>) -> Event {
+        Event {
+            id: EventId::generate(),
+            rooms: vec![room],
+            kind: self.kind.clone(),
+            name: None,
+            data,
+            time: self.clock.now(),
+            gateways: Gateways::only(Gateway::Tasks),
+            exclude: Vec::new(),
+            source: source.into(),
+        }
+    }
+
+    async fn publish(&self, event: Event, identity: Option<Identity>) -> Outcome {
+        let publishing = self.publish_once(event, identity);
+        match tokio::time::timeout(self.publish_timeout, publishing).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Retry(RetryReason::Overloaded),
+        }
+    }
+
+    async fn publish_once(&self, event: Event, identity: Option<Identity>) -> Outcome {
+        let reservation = match &identity {
+            None => None,
+            Some(Identity { source, id }) => match self.window.admit(source, id).await {
+                Admission::Fresh(reservation) => Some(reservation),
+                Admission::Duplicate => return Outcome::Duplicate,
+            },
+        };
+        let id = event.id;
+        match self.bus.publish(event).await {
+            Ok(()) => {
+                if let Some(reservation) = reservation {
+                    reservation.accept();
+                }
+                Outcome::Accepted(id)
+            }
+            Err(BusError::Overloaded) => Outcome::Retry(RetryReason::Overloaded),
+            Err(_) => Outcome::Retry(RetryReason::BusUnavailable),
+        }
+    }
+
+    async fn bury(&self, source: &str, reason: DropReason, original: &[u8]) -> bool {
+        let letter = NewDeadLetter {
+            source,
+            reason: reason.as_str(),
+            event: original,
+        };
+        match self.store.insert_dead_letter(letter).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%error, %reason, "a dead letter was not stored");
+                false
+            }
+        }
+    }
+}
+
+/// What tells a `CloudEvent` from others.
+struct Identity {
+    source: String,
+    id: String,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! `/ws`: from a request to a welcomed connection.
+
+use crate::Tasks;
+use crate::identity::{BEARER, Credentials};
+use crate::session::Session;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use tidings_hub::Gateway;
+use tidings_transport::WebSocketUpgrade;
+use tidings_wire::close_code::CloseCode;
+
+/// Answers the handshake. Who it is is known before the upgrade; a refusal comes after it, as a close code.
+pub(crate) async fn open(State(tasks): State<Tasks>, uri: Uri, upgrade: WebSocketUpgrade) -> Response {
+    let Tasks(gateway) = tasks;
+    let transport = gateway.transport.clone();
+    let credentials = Credentials::read(&uri, upgrade.headers(), upgrade.protocols());
+    let identity = credentials.identify(
+        &gateway.verifier,
+        &gateway.rules,
+        gateway.now_s(),
+        gateway.settings.token_required,
+    );
+    // Also for a refusal: a browser drops a connection whose subprotocols are all passed over.
+    let upgrade = upgrade.with_protocol(BEARER);
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(code) => return upgrade.refuse(&transport, code),
+    };
+    let Some(place) = gateway.users.enter(identity.user) else {
+        return upgrade.refuse(&transport, CloseCode::RateLimited);
+    };
+    let expiry_s = identity.expiry_s;
+    upgrade.accept(&transport, Gateway::Tasks, move |connection| {
+        Session::open(gateway, place, expiry_s, connection)
+    })
+}

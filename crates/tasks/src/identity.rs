@@ -1,0 +1,105 @@
+//! Who connects: what a request says, and what of it is believed.
+
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
+use tidings_access::{JwtVerifier, UserId, UserTokenRules};
+use tidings_wire::close_code::CloseCode;
+
+/// The subprotocol by which browsers can send a token outside of the address.
+pub(crate) const BEARER: &str = "bearer";
+
+/// The user behind a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) user: UserId,
+    /// When the token expires, in seconds since 1970.
+    pub(crate) expiry_s: Option<i64>,
+}
+
+/// What a request says about its sender. Empty texts count as absent.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    user_id: Option<String>,
+    token: Option<String>,
+}
+
+impl Credentials {
+    /// Takes the token from the query, the `Authorization` header or the subprotocols, in this order.
+    pub(crate) fn read(uri: &Uri, headers: &HeaderMap, protocols: &[String]) -> Credentials {
+        let Credentials { user_id, token } = Credentials::from_query(uri);
+        let token = token
+            .or_else(|| present(bearer(headers).map(str::to_owned)))
+            .or_else(|| present(from_protocols(protocols).map(str::to_owned)));
+        Credentials { user_id, token }
+    }
+
+    fn from_query(uri: &Uri) -> Credentials {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+        let (mut user_id, mut token) = (None, None);
+        for (key, value) in pairs.map(|Query(pairs)| pairs).unwrap_or_default() {
+            let place = match key.as_str() {
+                "user_id" => &mut user_id,
+                "token" => &mut token,
+                _ => continue,
+            };
+            // The first of a repeated parameter wins.
+            place.get_or_insert(value);
+        }
+        Credentials {
+            user_id: present(user_id),
+            token: present(token),
+        }
+    }
+
+    /// A token must verify, and then its `sub` is the user, whatever `user_id` says.
+    pub(crate) fn identify(
+        self,
+        verifier: &JwtVerifier,
+        rules: &UserTokenRules,
+        now_s: i64,
+        is_token_required: bool,
+    ) -> Result<Identity, CloseCode> {
+        if let Some(token) = self.token {
+            let claims = verifier
+                .verify_user_at(&token, rules, now_s)
+                .map_err(|_| CloseCode::InvalidToken)?;
+            return Ok(Identity {
+                user: claims.sub,
+                expiry_s: claims.exp,
+            });
+        }
+        let user_id = self.user_id.ok_or(CloseCode::MissingUserId)?;
+        if is_token_required {
+            return Err(CloseCode::MissingToken);
+        }
+        // What was no UTF-8 has been replaced: two such ids could be told apart no more.
+        if user_id.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(CloseCode::InvalidUserId);
+        }
+        let user = UserId::new(&user_id).map_err(|_| CloseCode::InvalidUserId)?;
+        Ok(Identity { user, expiry_s: None })
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN`; the scheme's case does not matter.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim())
+}
+
+/// The token of `Sec-WebSocket-Protocol: bearer, TOKEN`.
+fn from_protocols(offered: &[String]) -> Option<&str> {
+    let place = offered.iter().position(|protocol| protocol == BEARER)?;
+    offered.get(place + 1).map(String::as_str)
+}
+
+fn present(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

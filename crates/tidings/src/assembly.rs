@@ -1,0 +1,200 @@
+//! From the configuration to the running parts: hub, bus, transport, gateways, sources, operators.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tidings_access::{JwtSecret, JwtVerifier, UserTokenRules};
+use tidings_bus::{Bus, MemoryBus};
+use tidings_flow::{Flow, FlowEncodings};
+use tidings_hub::{Hub, HubBuilder};
+use tidings_sources::dapr::{self, BulkSubscribe, DaprSettings, DaprSource};
+use tidings_sources::{Ingest, IngestSettings, UserPaths};
+use tidings_store::{Clock, Store};
+use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
+use tidings_transport::{HeartbeatTimes, OriginPolicy, Transport, TransportLimits, with_problem_fallbacks};
+use tidings_wire::close_code::CloseCode;
+use tidings_workflows::{Workflows, WorkflowsEncodings, WorkflowsLimits, WorkflowsParts};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Mode};
+use crate::failure::{Failure, Outcome};
+use crate::health::{Health, ListenerHealth};
+use crate::metrics::Metrics;
+use crate::operators::{self, Operators};
+use crate::{hub, readings};
+
+/// Connections that a drain closes each second at the most; fewer if the time is longer than that takes.
+const DRAIN_CONNECTIONS_PER_SECOND: u64 = 2_000;
+
+/// The running parts.
+pub(crate) struct Assembly {
+    pub(crate) transport: Transport,
+    pub(crate) health: Arc<Health>,
+    hub: Hub,
+    tracker: TaskTracker,
+    /// Routes by the name a listener knows them by.
+    routes: HashMap<&'static str, Router>,
+    tasks: Tasks,
+    workflows: Workflows,
+}
+
+impl Assembly {
+    /// Builds and starts everything but the listeners. `stop` begins the drain.
+    pub(crate) fn start(
+        config: &Config,
+        store: &Store,
+        secret: &JwtSecret,
+        connections_max: u32,
+        stop: CancellationToken,
+    ) -> Outcome<Self> {
+        let mut builder = HubBuilder::new(hub::limits(config, connections_max), hub::shards(config));
+        let flow_encodings = FlowEncodings::register(&mut builder);
+        let tasks_encodings = TasksEncodings::register(&mut builder);
+        let workflows_encodings = WorkflowsEncodings::register(&mut builder);
+        let hub = builder.start();
+        let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(hub.clone()));
+        let tracker = TaskTracker::new();
+        let transport = transport(config, &hub, connections_max, stop.clone(), &tracker);
+        let verifier = || JwtVerifier::new(secret);
+
+        let flow = Flow::new(transport.clone(), bus.clone(), store.clone(), flow_encodings);
+        let tasks = Tasks::new(TasksParts {
+            transport: transport.clone(),
+            verifier: verifier(),
+            rules: UserTokenRules {
+                audience: config.auth_jwt.audience.clone(),
+                issuer: config.auth_jwt.issuer.clone(),
+                expiry_required: false,
+            },
+            encodings: tasks_encodings,
+            settings: TasksSettings {
+                token_required: config.tasks.token_required,
+                stats_token_required: config.server.mode == Mode::Production,
+                connections_per_user_max: config.limits.connections_per_user_max as usize,
+            },
+            clock: Clock::system(),
+        });
+        let workflows = Workflows::new(WorkflowsParts {
+            transport: transport.clone(),
+            bus: bus.clone(),
+            store: store.clone(),
+            verifier: verifier(),
+            audience: config.auth_jwt.audience.clone(),
+            issuer: config.auth_jwt.issuer.clone(),
+            encodings: workflows_encodings,
+            limits: WorkflowsLimits {
+                rooms_per_connection_max: config.limits.rooms_per_connection_max as usize,
+                connections_per_user_max: config.limits.connections_per_user_max as usize,
+            },
+            clock: Clock::system(),
+        });
+        let ingest = Arc::new(Ingest::new(bus.clone(), store.clone(), ingest_settings(config)?));
+        let dapr = DaprSource::new(ingest.clone(), dapr_settings(config))
+            .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.dapr.route")))?;
+
+        let read = readings::reader(hub.clone(), transport.clone(), ingest);
+        let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
+        let health = Arc::new(Health::new(store.clone(), bus, stop));
+        let ingest_routes = if config.tasks.ingest_listen.is_some() { "ingest" } else { "tasks" };
+        let mut routes = HashMap::from([
+            ("flow", flow.routes()),
+            ("tasks", tasks.routes()),
+            ("workflows", workflows.routes()),
+            ("operators", operators::routes(Arc::new(operators), health.clone())),
+            ("ingest", Router::new()),
+        ]);
+        let of_ingest = routes.remove(ingest_routes).unwrap_or_default();
+        routes.insert(ingest_routes, of_ingest.merge(dapr::routes(dapr)));
+        Ok(Self { transport, health, hub, tracker, routes, tasks, workflows })
+    }
+
+    /// What a listener of these gateways serves.
+    pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
+        let health = ListenerHealth {
+            health: self.health.clone(),
+            gateways: gateways.to_vec(),
+            tasks: self.tasks.clone(),
+            workflows: self.workflows.clone(),
+        };
+        let routes = gateways.iter().filter_map(|gateway| self.routes.get(gateway));
+        with_problem_fallbacks(routes.cloned().fold(health.routes(), Router::merge))
+    }
+
+    /// Closes every connection, spread over the time, and waits until all tasks have ended or the time is over.
+    pub(crate) async fn drain(&self, timeout: Duration) {
+        let connections = self.hub.connections();
+        let spread = Duration::from_millis(connections as u64 * 1_000 / DRAIN_CONNECTIONS_PER_SECOND);
+        self.hub.drain(CloseCode::ShuttingDown, spread.min(timeout / 2));
+        self.tracker.close();
+        if tokio::time::timeout(timeout, self.tracker.wait()).await.is_err() {
+            let connections = self.hub.connections();
+            tracing::warn!(connections, tasks = self.tracker.len(), "not everything ended in time");
+        }
+    }
+}
+
+fn transport(
+    config: &Config,
+    hub: &Hub,
+    connections_max: u32,
+    stop: CancellationToken,
+    tracker: &TaskTracker,
+) -> Transport {
+    let limits = &config.limits;
+    let origins = match config.origins.allowed.as_slice() {
+        [] => config.server.mode.pick(OriginPolicy::Loopback, OriginPolicy::List(Vec::new())),
+        allowed if allowed.iter().any(|origin| origin.as_str() == "*") => OriginPolicy::Any,
+        allowed => OriginPolicy::List(allowed.iter().map(|origin| origin.as_str().to_owned()).collect()),
+    };
+    Transport::new(
+        hub.clone(),
+        TransportLimits {
+            message_bytes_max: limits.message_bytes_max as usize,
+            messages_per_second: limits.messages_per_second,
+            message_burst: limits.messages_burst,
+            handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms),
+            header_bytes_max: limits.header_bytes_max as usize,
+            headers_max: limits.headers_max as usize,
+            body_bytes_max: limits.message_bytes_max as usize,
+            handshakes_per_second: limits.handshakes_per_second,
+            connections_max: connections_max as usize,
+            connections_per_address_max: limits.connections_per_address_max as usize,
+            linger: Duration::from_millis(limits.close_timeout_ms),
+            ..TransportLimits::default()
+        },
+        origins,
+        HeartbeatTimes {
+            interval: Duration::from_millis(config.heartbeat.ping_interval_ms),
+            timeout: Duration::from_millis(config.heartbeat.ping_timeout_ms),
+        },
+        stop,
+        tracker.clone(),
+    )
+}
+
+fn ingest_settings(config: &Config) -> Outcome<IngestSettings> {
+    let user_paths = UserPaths::parse(&config.tasks.user_id_paths)
+        .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.user_id_paths")))?;
+    Ok(IngestSettings {
+        user_paths,
+        dedupe_events_max: config.tasks.dedupe_events_max as usize,
+        dedupe_age_max: Duration::from_millis(config.tasks.dedupe_age_ms_max),
+        ..IngestSettings::default()
+    })
+}
+
+fn dapr_settings(config: &Config) -> DaprSettings {
+    let dapr = &config.tasks_dapr;
+    DaprSettings {
+        pubsub_name: dapr.pubsub_name.clone(),
+        topic: dapr.topic.clone(),
+        route: dapr.route.clone(),
+        dead_letter_topic: dapr.dead_letter_topic.clone(),
+        bulk_subscribe: dapr.bulk_subscribe.then(BulkSubscribe::default),
+        api_token: dapr.api_token.as_ref().map(|token| token.expose().to_owned()),
+        ..DaprSettings::default()
+    }
+}

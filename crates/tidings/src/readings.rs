@@ -1,0 +1,40 @@
+//! What the parts counted, as one reading for the metrics.
+
+use std::sync::Arc;
+
+use tidings_hub::Hub;
+use tidings_sources::Ingest;
+use tidings_transport::{DURATION_BOUNDS_SECONDS, Transport};
+
+use crate::hub;
+use crate::metrics::{Connections, Distribution, Readings};
+
+/// Asks the parts at each scrape.
+pub(crate) fn reader(hub: Hub, transport: Transport, ingest: Arc<Ingest>) -> impl Fn() -> Readings + Send + Sync + 'static {
+    move || {
+        let transport = transport.counters().figures();
+        let mut readings = hub::readings(&hub.figures());
+        let dropped = ingest.counters().dropped();
+        readings.drops.extend(dropped.map(|(reason, count)| (reason.as_str(), count)));
+        Readings {
+            connections: transport
+                .open
+                .iter()
+                .map(|open| Connections {
+                    gateway: open.gateway.as_str(),
+                    transport: open.via.as_str(),
+                    count: open.count,
+                })
+                .collect(),
+            duration: Distribution {
+                bounds: DURATION_BOUNDS_SECONDS.to_vec(),
+                counts: transport.durations,
+                sum: transport.durations_sum_seconds,
+            },
+            handshakes_refused: transport.handshakes_refused,
+            messages_received: transport.messages_received,
+            bytes_received: transport.bytes_received,
+            ..readings
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What transport counts. Readers take [`TransportFigures`].
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tidings_hub::Gateway;
+use tidings_wire::close_code::CloseCode;
+
+/// Upper bounds of the connection duration's buckets, in seconds; one more bucket takes the rest.
+pub const DURATION_BOUNDS_SECONDS: [f64; 8] = [1.0, 10.0, 60.0, 600.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0];
+const BUCKETS: usize = DURATION_BOUNDS_SECONDS.len() + 1;
+const GATEWAYS: [Gateway; 3] = [Gateway::Flow, Gateway::Tasks, Gateway::Workflows];
+
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// A WebSocket, plain or Engine.IO's.
+    Websocket,
+    /// Engine.IO's long polling.
+    Polling,
+}
+
+/// Why a handshake was refused before anybody asked who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusedBefore {
+    /// The request is no valid upgrade.
+    BadUpgrade,
+    /// The page's origin is not allowed.
+    Origin,
+    /// The server has as many connections as it may hold.
+    Overloaded,
+    /// The server drains.
+    ShuttingDown,
+    /// Handshakes come too fast.
+    HandshakeRate,
+    /// The address has as many connections as it may hold.
+    AddressQuota,
+}
+
+const REFUSED_BEFORE: [&str; 6] = [
+    "bad_upgrade",
+    "origin",
+    "overloaded",
+    "shutting_down",
+    "handshake_rate",
+    "address_quota",
+];
+
+/// Counters of this crate, one set for the process.
+#[derive(Debug, Default)]
+pub struct TransportCounters {
+    open: [[AtomicU64; 2]; GATEWAYS.len()],
+    refused_before: [AtomicU64; REFUSED_BEFORE.len()],
+    refused: [AtomicU64; CloseCode::ALL.len()],
+    messages_received: AtomicU64,
+    bytes_received: AtomicU64,
+    duration: [AtomicU64; BUCKETS],
+    duration_ms: AtomicU64,
+}
+
+/// Connections of one kind, at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenCount {
+    /// The gateway they came through.
+    pub gateway: Gateway,
+    /// How they are connected.
+    pub via: Via,
+    /// How many.
+    pub count: u64,
+}
+
+/// What [`TransportCounters`] had counted at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct TransportFigures {
+    /// Connections by gateway and transport.
+    pub open: Vec<OpenCount>,
+    /// Refused handshakes by reason; each reason once.
+    pub handshakes_refused: Vec<(&'static str, u64)>,
+    /// Messages from clients.
+    pub messages_received: u64,
+    /// Bytes from clients, on upgraded connections.
+    pub bytes_received: u64,
+    /// Ended connections by duration: how many fell into each bucket of [`DURATION_BOUNDS_SECONDS`], and one more.
+    pub durations: Vec<u64>,
+    /// Sum of those durations, in seconds.
+    pub durations_sum_seconds: f64,
+}
+
+impl Via {
+    /// The metric's label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Websocket => "websocket",
+            Self::Polling => "polling",
+        }
+    }
+}
+
+impl TransportCounters {
+    /// A connection began.
+    pub fn connected(&self, gateway: Gateway, via: Via) {
+        self.open[place_of(gateway)][via as usize].fetch_add(1, Relaxed);
+    }
+
+    /// A connection that was told to [`Self::connected`] ended after `lasted`.
+    pub fn disconnected(&self, gateway: Gateway, via: Via, lasted: Duration) {
+        self.left(gateway, via);
+        let seconds = lasted.as_secs_f64();
+        let bucket = DURATION_BOUNDS_SECONDS
+            .iter()
+            .position(|&bound| seconds <= bound)
+            .unwrap_or(BUCKETS - 1);
+        self.duration[bucket].fetch_add(1, Relaxed);
+        self.duration_ms
+            .fetch_add(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// A connection that was told to [`Self::connected`] went on in another way.
+    pub fn left(&self, gateway: Gateway, via: Via) {
+        self.open[place_of(gateway)][via as usize].fetch_sub(1, Relaxed);
+    }
+
+    /// A handshake was refused before anybody asked who it is.
+    pub fn refused_before(&self, why: RefusedBefore) {
+        self.refused_before[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// A handshake was refused with a close code.
+    pub fn refused(&self, code: CloseCode) {
+        if let Some(place) = CloseCode::ALL.iter().position(|known| *known == code) {
+            self.refused[place].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// `bytes` came, and completed `messages`.
+    pub fn received(&self, bytes: usize, messages: usize) {
+        self.bytes_received.fetch_add(bytes as u64, Relaxed);
+        if messages != 0 {
+            self.messages_received.fetch_add(messages as u64, Relaxed);
+        }
+    }
+
+    /// All counts.
+    pub fn figures(&self) -> TransportFigures {
+        let open = GATEWAYS.iter().flat_map(|&gateway| {
+            [Via::Websocket, Via::Polling].map(|via| OpenCount {
+                gateway,
+                via,
+                count: self.open[place_of(gateway)][via as usize].load(Relaxed),
+            })
+        });
+        TransportFigures {
+            open: open.collect(),
+            handshakes_refused: self.handshakes_refused(),
+            messages_received: self.messages_received.load(Relaxed),
+            bytes_received: self.bytes_received.load(Relaxed),
+            durations: self.duration.iter().map(|count| count.load(Relaxed)).collect(),
+            durations_sum_seconds: self.duration_ms.load(Relaxed) as f64 / 1_000.0,
+        }
+    }
+
+    fn handshakes_refused(&self) -> Vec<(&'static str, u64)> {
+        let before = REFUSED_BEFORE.iter().copied().zip(&self.refused_before);
+        let mut reasons: Vec<(&'static str, u64)> = Vec::new();
+        let after = CloseCode::ALL.iter().map(|code| code.reason()).zip(&self.refused);
+        for (reason, count) in before.chain(after).filter(|(reason, _)| !reason.is_empty()) {
+            let count = count.load(Relaxed);
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => reasons.push((reason, count)),
+            }
+        }
+        reasons
+    }
+}
+
+const fn place_of(gateway: Gateway) -> usize {
+    match gateway {
+        Gateway::Flow => 0,
+        Gateway::Tasks => 1,
+        Gateway::Workflows => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_told_once() {
+        let counters = TransportCounters::default();
+        counters.refused_before(RefusedBefore::Overloaded);
+        counters.refused(CloseCode::Overloaded);
+        counters.refused(CloseCode::InvalidToken);
+        let refused = counters.figures().handshakes_refused;
+        assert!(
+            refused.contains(&("overloaded", 2)) && refused.contains(&("invalid_token", 1)),
+            "{refused:?}"
+        );
+        assert!(refused.contains(&("address_quota", 0)));
+        let mut names: Vec<_> = refused.iter().map(|(reason, _)| reason).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), refused.len());
+    }
+
+    #[test]
+    fn what_is_open_is_told_by_gateway_and_transport() {
+        let counters = TransportCounters::default();
+        counters.connected(Gateway::Tasks, Via::Websocket);
+        counters.connected(Gateway::Flow, Via::Polling);
+        counters.disconnected(Gateway::Flow, Via::Polling, Duration::from_secs(61));
+        let figures = counters.figures();
+        let open: Vec<_> = figures.open.iter().filter(|kind| kind.count != 0).collect();
+        assert_eq!(
+            open,
+            [&OpenCount {
+                gateway: Gateway::Tasks,
+                via: Via::Websocket,
+                count: 1
+            }]
+        );
+        assert_eq!(figures.durations, [0, 0, 0, 1, 0, 0, 0, 0, 0]);
+        assert!((figures.durations_sum_seconds - 61.0).abs() < 1e-9);
+    }
+}

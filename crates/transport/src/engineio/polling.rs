@@ -1,0 +1,217 @@
+//! Long polling: GETs take what waits, POSTs bring packets.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tidings_hub::RelayFrames;
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::engineio::{Limits, Packet, decode_payload, encode_payload};
+use tokio::time::{sleep, timeout};
+
+use super::answer::{self, Refusal};
+use super::session::{NoTurn, PollEnd, Session};
+use super::sid::Sid;
+use super::{Application, EngineServer};
+use crate::{Incoming, Protocol};
+
+/// How long a GET waits while the session moves to its WebSocket. It gives the move time to be completed, after which
+/// polling is refused, and lets a client whose move hangs go on polling.
+const MOVING_WAIT: Duration = Duration::from_millis(100);
+
+/// A body over the limit is read up to so many times the limit, so that its sender gets to read the answer.
+const DISCARD_FACTOR: usize = 4;
+
+/// Ends a session whose GET or POST is given up by its client: packets may be lost with it.
+struct Abandoned<'a, A: Application> {
+    server: &'a EngineServer<A>,
+    session: &'a Session<A::Session>,
+    armed: bool,
+}
+
+impl<A: Application> Drop for Abandoned<'_, A> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.server.end(self.session, PollEnd::Close, CloseCode::Normal);
+        }
+    }
+}
+
+/// A GET: waits until there is something to send.
+pub(super) async fn poll<A: Application>(
+    server: &EngineServer<A>,
+    session: &Arc<Session<A::Session>>,
+) -> Result<Response, Refusal> {
+    let turn = match session.begin_poll() {
+        Ok(turn) => turn,
+        Err(NoTurn::Ended) => return late(server, session.sid),
+        Err(no_turn) => return Err(refuse(server, session, &no_turn)),
+    };
+    let relay = session.connection.relay().ok_or(Refusal::BadRequest)?;
+    let mut abandoned = Abandoned { server, session, armed: true };
+    let moving = async {
+        if turn.is_moving { sleep(MOVING_WAIT).await } else { pending().await }
+    };
+    let answer = tokio::select! {
+        biased;
+        end = turn.end => Err(end.unwrap_or(PollEnd::Close)),
+        taken = relay.next() => Ok(taken),
+        () = moving => Err(PollEnd::Noop),
+    };
+    let response = match answer {
+        Ok(taken) => Ok(answer::packets(payload(server, session, taken).await)),
+        Err(PollEnd::Close) => Ok(answer::packets(Bytes::from_static(b"1"))),
+        Err(PollEnd::Noop) => Ok(answer::packets(Bytes::from_static(b"6"))),
+        Err(PollEnd::Moved) => Err(Refusal::BadRequest),
+    };
+    abandoned.armed = false;
+    response
+}
+
+/// What was taken, and what came right behind it. The end of the session is told once.
+async fn payload<A: Application>(
+    server: &EngineServer<A>,
+    session: &Arc<Session<A::Session>>,
+    taken: RelayFrames,
+) -> Bytes {
+    let RelayFrames { mut frames, mut closed } = taken;
+    if let (None, Some(relay)) = (closed, session.connection.relay()) {
+        // The shard hands frames over one by one; letting it run collects those of one POST or one event.
+        tokio::task::yield_now().await;
+        let mut more = relay.take();
+        frames.append(&mut more.frames);
+        closed = more.closed;
+    }
+    if closed.is_some() {
+        frames.push(Packet::Close.to_frame());
+        server.end(session, PollEnd::Close, CloseCode::Normal);
+    }
+    encode_payload(&frames)
+}
+
+/// A GET of a session that is no more: answered once if the client closed it a moment ago by a POST that came first.
+pub(super) fn late<A: Application>(server: &EngineServer<A>, sid: Sid) -> Result<Response, Refusal> {
+    if server.table().exhume(sid) {
+        Ok(answer::packets(Bytes::from_static(b"6")))
+    } else {
+        Err(Refusal::SessionUnknown)
+    }
+}
+
+/// A POST: its packets are handled in order, and what they bring about is queued before it is answered.
+pub(super) async fn post<A: Application>(
+    server: &EngineServer<A>,
+    session: &Arc<Session<A::Session>>,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
+    session.begin_post().map_err(|no_turn| refuse(server, session, &no_turn))?;
+    let mut abandoned = Abandoned { server, session, armed: true };
+    let result = receive(server, session, request).await;
+    abandoned.armed = false;
+    session.end_post();
+    result.map_err(|Broken| {
+        server.end(session, PollEnd::Close, CloseCode::ProtocolError);
+        Refusal::BadRequest
+    })
+}
+
+/// A POST that ends the session: no Engine.IO payload, or none that came whole.
+struct Broken;
+
+async fn receive<A: Application>(
+    server: &EngineServer<A>,
+    session: &Arc<Session<A::Session>>,
+    request: Request<Body>,
+) -> Result<Response, Broken> {
+    if is_binary(request.headers()) {
+        return Err(Broken);
+    }
+    let options = server.options();
+    let deadline = options.ping_interval + options.ping_timeout;
+    let body = read(request.into_body(), options.payload_bytes_max);
+    let Some(body) = timeout(deadline, body).await.unwrap_or(Err(Broken))? else {
+        return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    };
+    let text = std::str::from_utf8(&body).map_err(|_| Broken)?;
+    let packets = decode_payload(text, Limits::default()).map_err(|_| Broken)?;
+    session.connection.touch();
+    server.transport().counters().received(body.len(), packets.len());
+    if !session.admit(server.transport().message_rate(), packets.len() as u64) {
+        session.connection.close(CloseCode::RateLimited);
+        return Ok(answer::accepted());
+    }
+    // Boxed, because the application's future may be large.
+    Box::pin(handle(server, session, packets)).await
+}
+
+async fn handle<A: Application>(
+    server: &EngineServer<A>,
+    session: &Arc<Session<A::Session>>,
+    packets: Vec<Packet<'_>>,
+) -> Result<Response, Broken> {
+    let mut application = session.application.lock().await;
+    for packet in packets {
+        // A session that ended or moved while this POST was read takes no more.
+        let Some(application) = application.as_mut() else { return Err(Broken) };
+        if session.connection.is_closing() {
+            break;
+        }
+        let message = match packet {
+            Packet::Text(text) => Incoming::Text(text.into()),
+            Packet::Binary(bytes) => Incoming::Binary(bytes),
+            Packet::Close => {
+                server.end(session, PollEnd::Noop, CloseCode::Normal);
+                break;
+            }
+            Packet::Ping(_) => return Err(Broken),
+            Packet::Pong(_) | Packet::Open(_) | Packet::Upgrade | Packet::Noop => continue,
+        };
+        if let Err(code) = application.receive(message).await {
+            session.connection.close(code);
+            break;
+        }
+    }
+    Ok(answer::accepted())
+}
+
+/// The whole body; `None` when it is over the limit.
+async fn read(mut body: Body, bytes_max: usize) -> Result<Option<Bytes>, Broken> {
+    let mut collected = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Broken)?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= bytes_max {
+            collected.extend_from_slice(&data);
+        } else if length > bytes_max.saturating_mul(DISCARD_FACTOR) {
+            break;
+        } else {
+            collected = BytesMut::new();
+        }
+    }
+    Ok((length <= bytes_max).then(|| collected.freeze()))
+}
+
+fn is_binary(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
+}
+
+fn refuse<A: Application>(
+    server: &EngineServer<A>,
+    session: &Session<A::Session>,
+    no_turn: &NoTurn,
+) -> Refusal {
+    match no_turn {
+        NoTurn::Overlap => {
+            server.end(session, PollEnd::Close, CloseCode::ProtocolError);
+            Refusal::BadRequest
+        }
+        NoTurn::Moved => Refusal::BadRequest,
+        NoTurn::Ended => Refusal::SessionUnknown,
+    }
+}

@@ -1,0 +1,193 @@
+//! What a request asks for, in the order in which clients expect to be refused.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::engineio::encode_payload;
+
+use super::answer::{self, Cors, Refusal};
+use super::polling;
+use super::query::Parameters;
+use super::server::EngineServer;
+use super::session::PollEnd;
+use super::sid::Sid;
+use super::table::Found;
+use super::websocket;
+use super::{Application, Handshake};
+use crate::counters::RefusedBefore;
+use crate::{PeerAddress, Problem, ProblemCode, WebSocketUpgrade};
+
+/// Why a request gets no session: the client's mistake, or a lack of ours.
+enum Refused {
+    Mistake(Refusal),
+    Lack(Problem),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Mistake(refusal)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Mistake(refusal) => refusal.into_response(),
+            Self::Lack(problem) => problem.into_response(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Via {
+    Polling,
+    WebSocket,
+}
+
+pub(super) fn of<A: Application>(server: &EngineServer<A>) -> Router {
+    let path = server.options().path.trim_end_matches('/');
+    Router::new()
+        .route(path, any(serve::<A>))
+        .route(&format!("{path}/"), any(serve::<A>))
+        .with_state(server.clone())
+}
+
+async fn serve<A: Application>(State(server): State<EngineServer<A>>, request: Request) -> Response {
+    let cors = Cors::of(server.transport().origins(), request.headers());
+    let mut response = answer(&server, request).await.into_response();
+    cors.apply(response.headers_mut());
+    response
+}
+
+async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> Result<Response, Refused> {
+    let permitted = server.transport().origins().permits(request.headers());
+    if request.method() == Method::OPTIONS && permitted {
+        return Ok(answer::preflight(request.headers()));
+    }
+    let parameters = Parameters::of(request.uri());
+    let via = match parameters.transport.as_deref() {
+        Some("polling") => Via::Polling,
+        Some("websocket") => Via::WebSocket,
+        _ => return Err(Refusal::TransportUnknown.into()),
+    };
+    if !permitted {
+        server.transport().counters().refused_before(RefusedBefore::Origin);
+        return Err(Refusal::Forbidden.into());
+    }
+    match (&parameters.sid, via) {
+        (Some(sid), Via::Polling) => with_session(server, sid, request).await.map_err(Refused::from),
+        (Some(sid), Via::WebSocket) => upgrade(server, sid, request).await.map_err(Refused::from),
+        (None, via) => handshake(server, &parameters, via, request).await,
+    }
+}
+
+/// A GET or POST of a polling session.
+async fn with_session<A: Application>(
+    server: &EngineServer<A>,
+    sid: &str,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
+    let is_get = request.method() == Method::GET;
+    let session = match server.table().find(sid) {
+        Found::Polling(session) => session,
+        Found::WebSocket => return Err(Refusal::BadRequest),
+        Found::Nothing if is_get => return polling::late(server, sid),
+        Found::Nothing => return Err(Refusal::SessionUnknown),
+    };
+    // The hub's timer is coarse: a client that comes too late is told so to the millisecond.
+    if session.connection.is_silent_too_long() {
+        server.end(&session, PollEnd::Close, CloseCode::PingTimeout);
+        return Err(Refusal::SessionUnknown);
+    }
+    match *request.method() {
+        Method::GET if is_upgrade(request.headers()) => Err(Refusal::BadRequest),
+        Method::GET => polling::poll(server, &session).await,
+        Method::POST => polling::post(server, &session, request).await,
+        _ => Err(Refusal::BadRequest),
+    }
+}
+
+/// A WebSocket for a session that polls.
+async fn upgrade<A: Application>(
+    server: &EngineServer<A>,
+    sid: &str,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
+    let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
+    let claim = match server.table().find(sid) {
+        Found::Polling(session) => session.claim(),
+        Found::WebSocket => None,
+        Found::Nothing => return Err(Refusal::SessionUnknown),
+    };
+    let websocket = websocket_of(request).await?;
+    let Some(claim) = claim else {
+        // The session has its WebSocket. Clients expect the second one to open and to close.
+        return Ok(websocket.refuse(server.transport(), CloseCode::BadRequest));
+    };
+    let taker = server.clone();
+    Ok(websocket.raw(server.transport(), move |stream, early| {
+        websocket::take_over(taker, claim, stream, early)
+    }))
+}
+
+/// A new session.
+async fn handshake<A: Application>(
+    server: &EngineServer<A>,
+    parameters: &Parameters,
+    via: Via,
+    request: Request,
+) -> Result<Response, Refused> {
+    if request.method() != Method::GET {
+        return Err(Refusal::BadHandshakeMethod.into());
+    }
+    if (via == Via::WebSocket) != is_upgrade(request.headers()) {
+        return Err(Refusal::BadRequest.into());
+    }
+    if parameters.version.as_deref() != Some("4") {
+        return Err(Refusal::UnsupportedVersion.into());
+    }
+    let transport = server.transport();
+    transport.admit_handshake().map_err(Refused::Lack)?;
+    let peer = request.extensions().get::<PeerAddress>().copied();
+    let place = match peer.map(|peer| transport.enter_address(peer)) {
+        None => None,
+        Some(Some(place)) => Some(place),
+        Some(None) => {
+            transport.counters().refused_before(RefusedBefore::AddressQuota);
+            return Err(Refused::Lack(Problem::new(ProblemCode::RateLimited)));
+        }
+    };
+    let sid = Sid::generate().map_err(|_| Refusal::BadRequest)?;
+    let headers = request.headers().clone();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if via == Via::WebSocket {
+        let websocket = websocket_of(request).await?;
+        let starter = server.clone();
+        return Ok(websocket.raw(transport, move |stream, early| async move {
+            let handshake = Handshake { headers: &headers, query: &query, peer };
+            websocket::start(starter, sid, place, handshake, stream, early).await;
+        }));
+    }
+    let connection = server
+        .connect(None)
+        .map_err(|_| Refused::Lack(Problem::new(ProblemCode::Overloaded)))?;
+    let handshake = Handshake { headers: &headers, query: &query, peer };
+    let application = server.application().open(connection.clone(), &handshake);
+    server.enter(sid, connection, application, place);
+    let open = websocket::open_packet(server, sid, &["websocket"]);
+    Ok(answer::packets(encode_payload([&open])))
+}
+
+async fn websocket_of(request: Request) -> Result<WebSocketUpgrade, Refusal> {
+    let (mut parts, _body) = request.into_parts();
+    WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| Refusal::BadRequest)
+}
+
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}

@@ -1,0 +1,60 @@
+//! Refused clients that have yet to read why.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Frame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Beyond these, a refused client's socket is closed as soon as the close frame is written.
+const CLIENTS_MAX: usize = 4_096;
+
+/// How many refused clients are waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Lingering(AtomicUsize);
+
+struct Place<'a>(&'a AtomicUsize);
+
+impl Lingering {
+    /// Writes the close frame, says that no more follows, and waits until the client has closed: closing with unread
+    /// input would reset the connection, and the client would never read the reason.
+    pub(crate) async fn refuse(&self, mut stream: TcpStream, code: CloseCode, linger: Duration) {
+        let place = self.place();
+        let farewell = async {
+            stream.write_all(Frame::close(code).as_bytes()).await?;
+            stream.shutdown().await?;
+            let mut discarded = [0; 256];
+            while place.is_some() && stream.read(&mut discarded).await? != 0 {}
+            std::io::Result::Ok(())
+        };
+        // Neither a broken connection nor a client that stays is worth a word: it was refused.
+        let _ = tokio::time::timeout(linger, farewell).await;
+    }
+
+    fn place(&self) -> Option<Place<'_>> {
+        let place = Place(&self.0);
+        (self.0.fetch_add(1, Relaxed) < CLIENTS_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let lingering = Lingering::default();
+        let held: Vec<_> = (0..CLIENTS_MAX).map(|_| lingering.place().unwrap()).collect();
+        assert!(lingering.place().is_none());
+        drop(held);
+        assert!(lingering.place().is_some());
+        assert_eq!(lingering.0.load(Relaxed), 0);
+    }
+}

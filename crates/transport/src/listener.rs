@@ -1,0 +1,157 @@
+//! Accepting sockets and speaking HTTP/1.1 on them.
+
+mod accept;
+
+use crate::{PeerAddress, Problem, ProblemCode, Transport, TransportLimits};
+use accept::accept;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tower::Service;
+
+/// Connections that may wait to be accepted; the kernel cuts it to its own bound.
+const BACKLOG: i32 = 4_096;
+/// What the kernel may hold of a client's unsent and unacknowledged bytes: it is memory too. The kernel doubles it.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// A socket counts as full with this much unsent, so that what a slow client does not read waits in its outbox,
+/// where it is bounded.
+const UNSENT_BYTES_MAX: u32 = 16 * 1024;
+/// hyper refuses less.
+const HTTP_BUFFER_BYTES_MIN: usize = 8_192;
+
+/// Bound addresses that share their routes.
+#[derive(Debug)]
+pub struct Listener {
+    sockets: Vec<std::net::TcpListener>,
+    local_addresses: Vec<SocketAddr>,
+    http: http1::Builder,
+}
+
+impl Listener {
+    /// Binds all `addresses`.
+    pub fn bind(addresses: &[SocketAddr], limits: &TransportLimits) -> io::Result<Self> {
+        let sockets = addresses
+            .iter()
+            .map(|address| bind(*address))
+            .collect::<io::Result<_>>()?;
+        Self::from_sockets(sockets, limits)
+    }
+
+    /// Takes sockets that listen already.
+    pub fn from_sockets(sockets: Vec<std::net::TcpListener>, limits: &TransportLimits) -> io::Result<Self> {
+        let mut local_addresses = Vec::with_capacity(sockets.len());
+        for socket in &sockets {
+            socket.set_nonblocking(true)?;
+            local_addresses.push(socket.local_addr()?);
+            // Accepted sockets inherit these.
+            let options = SockRef::from(socket);
+            options.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+        }
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.handshake_timeout)
+            .max_headers(limits.headers_max)
+            .max_header_size(limits.header_bytes_max)
+            .max_buf_size(limits.header_bytes_max.max(HTTP_BUFFER_BYTES_MIN));
+        Ok(Self {
+            sockets,
+            local_addresses,
+            http,
+        })
+    }
+
+    /// Where it listens, with the ports that were picked for port 0.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.local_addresses
+    }
+
+    /// Serves `routes` until the transport shuts down: then no connection is accepted any more and idle ones end.
+    /// Requests under way and upgraded connections go on, as tasks of the transport.
+    pub async fn serve(self, routes: Router, transport: Transport) -> io::Result<()> {
+        let routes = routes
+            .layer(DefaultBodyLimit::max(transport.limits().body_bytes_max))
+            .with_state(());
+        let http = Arc::new(self.http);
+        let mut sockets = Vec::with_capacity(self.sockets.len());
+        for socket in self.sockets {
+            sockets.push(TcpListener::from_std(socket)?);
+        }
+        let loops = sockets.iter().map(|socket| {
+            accept(socket, &transport, |stream, peer| {
+                transport.spawn(speak(
+                    http.clone(),
+                    routes.clone(),
+                    transport.clone(),
+                    stream,
+                    peer,
+                ));
+            })
+        });
+        futures_util::future::join_all(loops).await;
+        Ok(())
+    }
+}
+
+/// Answers unknown paths and methods with problems.
+pub fn with_problem_fallbacks(routes: Router) -> Router {
+    routes
+        .fallback(async || Problem::new(ProblemCode::NotFound))
+        .method_not_allowed_fallback(async || Problem::new(ProblemCode::MethodNotAllowed))
+}
+
+fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Speaks HTTP on one socket until it ends or is upgraded.
+async fn speak(
+    http: Arc<http1::Builder>,
+    routes: Router,
+    transport: Transport,
+    stream: TcpStream,
+    peer: PeerAddress,
+) {
+    // What answers a request at once must not wait for more to send.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(_place) = transport.enter_http(peer) else {
+        return tracing::debug!("an address has too many open requests");
+    };
+    let shared = transport.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(shared.clone());
+        routes.clone().call(request)
+    });
+    let mut connection = std::pin::pin!(
+        http.serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = transport.shutdown().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection broke");
+    }
+}

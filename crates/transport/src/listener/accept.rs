@@ -1,0 +1,51 @@
+//! The accept loop.
+
+use crate::{PeerAddress, Transport};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long accepting rests when the process is out of descriptors or memory, at first and at most.
+const REST_MIN: Duration = Duration::from_millis(10);
+const REST_MAX: Duration = Duration::from_secs(1);
+
+/// Accepts until the transport shuts down.
+pub(super) async fn accept(
+    listener: &TcpListener,
+    transport: &Transport,
+    mut serve: impl FnMut(TcpStream, PeerAddress),
+) {
+    let mut rest = REST_MIN;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = transport.shutdown().cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                rest = REST_MIN;
+                serve(stream, PeerAddress(address));
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                // Trying again at once would only burn the processor that could free something.
+                if rest == REST_MIN {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                tokio::time::sleep(rest).await;
+                rest = (rest * 2).min(REST_MAX);
+            }
+        }
+    }
+}
+
+/// The client left before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,51 @@
+//! What must happen when a connection's task ends, however it ends.
+
+use crate::{QuotaGuard, Transport, Via};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tidings_hub::Connection;
+
+/// A connection whose task runs. Dropping it tells the hub and the counters.
+pub(crate) struct Live {
+    transport: Transport,
+    connection: Arc<Connection>,
+    since: Instant,
+    _address: Option<QuotaGuard<IpAddr>>,
+}
+
+impl Live {
+    pub(crate) fn new(
+        transport: Transport,
+        connection: Arc<Connection>,
+        address: Option<QuotaGuard<IpAddr>>,
+    ) -> Self {
+        transport
+            .counters()
+            .connected(connection.gateway(), Via::Websocket);
+        Self {
+            transport,
+            connection,
+            since: Instant::now(),
+            _address: address,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.connection.gone();
+        let gateway = self.connection.gateway();
+        self.transport
+            .counters()
+            .disconnected(gateway, Via::Websocket, self.since.elapsed());
+    }
+}

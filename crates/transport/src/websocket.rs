@@ -1,0 +1,149 @@
+//! The connection task: reads messages and hands them to the gateway's [`Protocol`]. The hub's shard writes.
+//!
+//! Most connections are idle, so the task is what an idle connection costs here: it keeps no buffer, and whatever is
+//! rare is boxed.
+
+mod batch;
+mod socket;
+
+use crate::live::Live;
+use crate::message_rate::Allowance;
+use crate::{Incoming, Protocol, Transport};
+use batch::Batch;
+use bytes::Bytes;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::time::Duration;
+use tidings_hub::Connection;
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::{Decoder, Frame, Message};
+use tokio::time::timeout;
+
+/// What a closing client may take beyond `linger` before its task gives up. The hub resets it first, unless the
+/// client floods.
+const DISCARD_MARGIN: Duration = Duration::from_secs(2);
+
+/// Why reading ended.
+enum Ending {
+    /// The stream ended or broke.
+    Gone,
+    /// The hub is closing the connection.
+    Closing,
+    /// The client broke a rule.
+    Ours(CloseCode),
+    /// The client sent a close frame.
+    Theirs(Option<u16>),
+}
+
+/// Reads a connection's socket until its end. `early` came with the upgrade request. The connection is gone from the
+/// hub when the future is done or dropped.
+///
+/// Control frames are answered here; `protocol` gets text and binary messages.
+pub fn run<P: Protocol>(
+    transport: Transport,
+    connection: Arc<Connection>,
+    early: Bytes,
+    protocol: P,
+) -> impl Future<Output = ()> + Send + 'static {
+    serve(Live::new(transport, connection, None), early, protocol)
+}
+
+/// [`run`], for a connection that is counted already.
+///
+/// No `async fn`, whose arguments would be stored twice.
+pub(crate) fn serve<P: Protocol>(
+    live: Live,
+    early: Bytes,
+    mut protocol: P,
+) -> impl Future<Output = ()> + Send + 'static {
+    let mut decoder = Decoder::new(live.transport().message_limits());
+    let mut batch = if early.is_empty() {
+        Batch::default()
+    } else {
+        Batch::early(early, &live, &mut decoder)
+    };
+    async move {
+        let mut allowance = Allowance::default();
+        let ending = loop {
+            if let Some(ending) = handle(&live, &mut batch, &mut allowance, &mut protocol).await {
+                break ending;
+            }
+            match poll_fn(|context| Batch::poll(&live, &mut decoder, context)).await {
+                Some(next) => batch = next,
+                None => break Ending::Gone,
+            }
+        };
+        // The gateway's cleanup does not wait for the client to leave.
+        drop(protocol);
+        drop((decoder, batch));
+        match ending {
+            Ending::Gone => return,
+            Ending::Closing => {}
+            Ending::Ours(code) => live.connection().close(code),
+            Ending::Theirs(code) => live
+                .connection()
+                .close_with(CloseCode::Normal, Frame::close_raw(code, "")),
+        }
+        Box::pin(discard(live)).await;
+    }
+}
+
+/// Handles what one read brought.
+async fn handle<P: Protocol>(
+    live: &Live,
+    batch: &mut Batch,
+    allowance: &mut Allowance,
+    protocol: &mut P,
+) -> Option<Ending> {
+    let connection = live.connection();
+    if connection.is_closing() {
+        return Some(Ending::Closing);
+    }
+    for message in std::mem::take(&mut batch.messages) {
+        if !matches!(message, Message::Pong(_) | Message::Close(..))
+            && !live.transport().message_rate().admit(allowance, 1)
+        {
+            return Some(Ending::Ours(CloseCode::RateLimited));
+        }
+        let received = match message {
+            Message::Text(text) => protocol.receive(Incoming::Text(text)).await,
+            Message::Binary(bytes) => protocol.receive(Incoming::Binary(bytes)).await,
+            Message::Ping(payload) => {
+                // Boxed: most clients never ping, and all would pay for the room.
+                Box::pin(connection.send(Frame::pong(&payload))).await;
+                Ok(())
+            }
+            Message::Pong(_) => Ok(()),
+            Message::Close(code, _) => return Some(Ending::Theirs(code)),
+        };
+        if let Err(code) = received {
+            return Some(Ending::Ours(code));
+        }
+        if connection.is_closing() {
+            return Some(Ending::Closing);
+        }
+    }
+    batch.error.take().map(|error| Ending::Ours(error.close_code()))
+}
+
+/// Reads on after the end, so that the client can read its close frame: closing a socket with unread input would
+/// reset it. The hub resets a client that stays too long.
+pub(crate) async fn discard(live: Live) {
+    let Some(stream) = live.connection().socket() else {
+        return;
+    };
+    let deadline = live.transport().limits().linger + DISCARD_MARGIN;
+    let end = poll_fn(|context| {
+        loop {
+            match std::task::ready!(socket::poll_receive(stream, context, |_| ())) {
+                Ok(Some(())) => {}
+                Ok(None) | Err(_) => return std::task::Poll::Ready(()),
+            }
+        }
+    });
+    // A client that floods even now is not waited for.
+    let _ = timeout(deadline, end).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Upgraded connections, from their first message to their end.
+
+use crate::client::{Client, Received, close, frame, text};
+use crate::server::{Server, Setup};
+use std::time::Duration;
+use tidings_hub::HubLimits;
+use tidings_transport::{HeartbeatTimes, TransportLimits, Via};
+use tidings_wire::close_code::CloseCode;
+
+/// Waits until the server has seen that everybody left.
+async fn all_gone(server: &Server) {
+    while server.transport.hub().connections() != 0 || server.protocols.count() != 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn text_and_binary_come_back() {
+    let server = Server::start();
+    let mut client = server.echo_client().await;
+    client.expect_echo("hällo").await;
+    client.write(&frame(0x82, &[0, 255])).await;
+    assert_eq!(client.receive().await, Received::Binary(vec![0, 255]));
+    let figures = server.transport.counters().figures();
+    assert_eq!((figures.messages_received, figures.bytes_received), (2, 12 + 8));
+    let open: Vec<_> = figures
+        .open
+        .iter()
+        .filter(|kind| kind.count == 1)
+        .map(|kind| kind.via)
+        .collect();
+    assert_eq!(open, [Via::Websocket]);
+}
+
+#[tokio::test]
+async fn messages_that_came_with_the_request_are_first() {
+    let server = Server::start();
+    let mut client = Client::connect(server.address).await;
+    let mut early = text("one");
+    let second = text("two");
+    early.extend(&second[..3]);
+    assert_eq!(client.upgrade_with("/echo", &[], &early).await.status, 101);
+    assert_eq!(client.receive().await, Received::Text("one".into()));
+    client.write(&second[3..]).await;
+    assert_eq!(client.receive().await, Received::Text("two".into()));
+}
+
+#[tokio::test]
+async fn messages_larger_than_the_read_buffer_come_whole() {
+    let server = Server::start();
+    let mut client = server.echo_client().await;
+    for length in [65_535, 65_536, 65_537, 100_000] {
+        client.expect_echo(&"x".repeat(length)).await;
+    }
+    // Several in one read, in order.
+    let all: Vec<u8> = (0..100).flat_map(|number| text(&number.to_string())).collect();
+    client.write(&all).await;
+    for number in 0..100 {
+        assert_eq!(client.receive().await, Received::Text(number.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn pings_are_answered_between_fragments() {
+    let server = Server::start();
+    let mut client = server.echo_client().await;
+    client
+        .write(&[frame(0x01, b"he"), frame(0x89, b"p"), frame(0x80, b"llo")].concat())
+        .await;
+    assert_eq!(client.receive().await, Received::Pong(b"p".to_vec()));
+    assert_eq!(client.receive().await, Received::Text("hello".into()));
+    client.write(&frame(0x8A, b"unasked")).await;
+    client.expect_echo("on").await;
+}
+
+#[tokio::test]
+async fn a_close_is_echoed_and_ends_the_connection() {
+    let server = Server::start();
+    for (sent, answer) in [
+        (close(1000), Received::Close(Some(1000), String::new())),
+        (close(3999), Received::Close(Some(3999), String::new())),
+        (frame(0x88, b""), Received::Close(None, String::new())),
+    ] {
+        let mut client = server.echo_client().await;
+        client.write(&[text("last"), sent].concat()).await;
+        assert_eq!(client.receive().await, Received::Text("last".into()));
+        assert_eq!(client.receive().await, answer);
+        assert_eq!(client.receive().await, Received::End);
+        drop(client);
+        all_gone(&server).await;
+    }
+    assert_eq!(server.transport.hub().figures().closed.of(CloseCode::Normal), 3);
+}
+
+#[tokio::test]
+async fn broken_frames_close_with_their_code() {
+    let server = Server::start();
+    for (sent, code, reason) in [
+        (b"\x81\x02hi".to_vec(), 1002, "protocol_error"),
+        (frame(0x81, b"\xff"), 1007, "invalid_utf8"),
+        (frame(0x82, &vec![0; 100_001]), 1009, "message_too_big"),
+        (text("close me"), 4403, "forbidden"),
+    ] {
+        let mut client = server.echo_client().await;
+        // Behind the offence nothing is handled, and nothing of it resets the connection.
+        client.write(&[sent, text("ignored")].concat()).await;
+        client.expect_close(code, reason).await;
+        drop(client);
+        all_gone(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn messages_have_a_rate() {
+    let limits = TransportLimits {
+        messages_per_second: 1,
+        message_burst: 3,
+        ..TransportLimits::default()
+    };
+    let server = Server::with(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let mut client = server.echo_client().await;
+    client
+        .write(&[text("1"), frame(0x89, b""), text("3"), text("4"), text("5")].concat())
+        .await;
+    assert_eq!(client.receive().await, Received::Text("1".into()));
+    assert_eq!(client.receive().await, Received::Pong(Vec::new()));
+    assert_eq!(client.receive().await, Received::Text("3".into()));
+    client.expect_close(4429, "rate_limited").await;
+}
+
+#[tokio::test]
+async fn the_protocol_ends_with_the_client() {
+    let server = Server::start();
+    let mut client = server.echo_client().await;
+    client.expect_echo("hello").await;
+    assert_eq!(server.protocols.count(), 1);
+    drop(client);
+    all_gone(&server).await;
+    let figures = server.transport.counters().figures();
+    assert_eq!(figures.durations.iter().sum::<u64>(), 1);
+    assert!(figures.open.iter().all(|kind| kind.count == 0));
+}
+
+#[tokio::test]
+async fn a_client_that_stays_after_its_close_is_reset() {
+    let hub = HubLimits {
+        close_timeout: Duration::from_millis(300),
+        ..HubLimits::default()
+    };
+    let server = Server::with(Setup {
+        hub,
+        ..Setup::default()
+    });
+    let mut client = server.echo_client().await;
+    client.write(&text("close me")).await;
+    client.expect_close(4403, "forbidden").await;
+    // The client neither answers nor closes.
+    all_gone(&server).await;
+    assert_eq!(server.transport.hub().figures().resets, 1);
+}
+
+#[tokio::test]
+async fn a_silent_client_is_closed_with_its_code() {
+    let heartbeat = HeartbeatTimes {
+        interval: Duration::from_millis(200),
+        timeout: Duration::from_millis(200),
+    };
+    let server = Server::with(Setup {
+        heartbeat,
+        ..Setup::default()
+    });
+    let mut client = server.echo_client().await;
+    loop {
+        match client.receive().await {
+            Received::Ping(payload) => assert!(payload.is_empty()),
+            Received::Close(code, reason) => {
+                assert_eq!((code, reason.as_str()), (Some(4410), "ping_timeout"));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(client);
+    all_gone(&server).await;
+}
+
+#[tokio::test]
+async fn a_drain_closes_everybody() {
+    let server = Server::start();
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = server.echo_client().await;
+        client.expect_echo("here").await;
+        clients.push(client);
+    }
+    server.transport.shutdown().cancel();
+    server
+        .transport
+        .hub()
+        .drain(CloseCode::ShuttingDown, Duration::from_millis(200));
+    for mut client in clients {
+        client.expect_close(1001, "shutting_down").await;
+    }
+    server.tracker.close();
+    server.tracker.wait().await;
+}

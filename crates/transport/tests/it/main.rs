@@ -1,0 +1,8 @@
+//! Transport over real sockets, with a client that writes its bytes by hand.
+#![expect(clippy::unwrap_used, reason = "tests and their helpers")]
+
+mod client;
+mod connections;
+mod handshakes;
+mod http;
+mod server;

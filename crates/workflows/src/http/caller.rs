@@ -1,0 +1,51 @@
+//! Who calls: an operator, the application's backend, or a user.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tidings_access::{ServiceScope, TokenError, UserId};
+use tidings_transport::{Problem, ProblemCode};
+
+use crate::Workflows;
+use crate::handshake::bearer;
+
+/// Whoever shows a good token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    Operator,
+    Service,
+    User(UserId),
+}
+
+/// The application's backend, or an operator, who may all it may.
+pub(super) struct Backend;
+
+impl FromRequestParts<Workflows> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, workflows: &Workflows) -> Result<Caller, Problem> {
+        let token = bearer(&parts.headers).filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| Problem::new(ProblemCode::MissingToken))?;
+        let gateway = &workflows.0;
+        match gateway.verifier.verify_service_at(token, gateway.now_s()) {
+            Ok(claims) if claims.scope.includes(ServiceScope::Operator) => Ok(Caller::Operator),
+            Ok(_) => Ok(Caller::Service),
+            Err(TokenError::Expired) => Err(Problem::new(ProblemCode::InvalidToken)),
+            Err(_) => match gateway.verify_user(token) {
+                Ok(claims) => Ok(Caller::User(claims.sub)),
+                Err(_) => Err(Problem::new(ProblemCode::InvalidToken)),
+            },
+        }
+    }
+}
+
+impl FromRequestParts<Workflows> for Backend {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, workflows: &Workflows) -> Result<Backend, Problem> {
+        match Caller::from_request_parts(parts, workflows).await? {
+            Caller::Operator | Caller::Service => Ok(Backend),
+            Caller::User(_) => Err(Problem::new(ProblemCode::Forbidden)
+                .detail("the route is for the application's backend: a service token is needed")),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Rooms with members, as far as the caller may see them.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use tidings_hub::RoomName;
+use tidings_transport::{Problem, ProblemCode};
+
+use super::caller::Caller;
+use crate::Workflows;
+
+const LIMIT_DEFAULT: usize = 1_000;
+const LIMIT_MAX: usize = 10_000;
+
+/// A page: by name, behind `cursor`, which is the last room of the page before.
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    cursor: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Rooms {
+    active_rooms: Vec<RoomName>,
+    total_rooms: usize,
+}
+
+pub(super) async fn rooms(
+    State(workflows): State<Workflows>,
+    caller: Caller,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<Rooms>, Problem> {
+    let Query(PageQuery { limit, cursor }) =
+        query.map_err(|rejection| wrong_limit(&rejection.body_text()))?;
+    let limit = limit.unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(wrong_limit("limit is 1 to 10000"));
+    }
+    let directory = &workflows.0.directory;
+    Ok(Json(match caller {
+        Caller::Operator => Rooms {
+            active_rooms: directory.rooms_after(&cursor, limit),
+            total_rooms: directory.rooms_count(),
+        },
+        Caller::User(user) => {
+            let rooms = directory.rooms_of(&user);
+            let total_rooms = rooms.len();
+            let behind = rooms
+                .into_iter()
+                .skip_while(|room| room.as_str() <= cursor.as_str());
+            Rooms {
+                active_rooms: behind.take(limit).collect(),
+                total_rooms,
+            }
+        }
+        Caller::Service => {
+            let detail = "the rooms of all users are shown to operators";
+            return Err(Problem::new(ProblemCode::Forbidden).detail(detail));
+        }
+    }))
+}
+
+fn wrong_limit(detail: &str) -> Problem {
+    Problem::new(ProblemCode::InvalidParameter).detail(detail)
+}

@@ -1,0 +1,162 @@
+//! What clients say.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidings_hub::RoomName;
+
+/// A message of a client. Keys that it does not know are ignored.
+#[derive(Debug)]
+pub(crate) enum ClientMessage<'a> {
+    /// Enter a room; without a room, it says so.
+    Subscribe(Option<AskedRoom<'a>>),
+    /// Leave a room.
+    Unsubscribe(Option<AskedRoom<'a>>),
+    /// Are you there?
+    Ping,
+    /// Another type, or none.
+    Unknown(Cow<'a, str>),
+}
+
+/// A room that a client asks for.
+#[derive(Debug)]
+pub(crate) struct AskedRoom<'a> {
+    /// The JSON that stood there, to be said back as it was.
+    pub(crate) sent: &'a RawValue,
+    /// The room it names, if it can name one at all.
+    pub(crate) name: Option<RoomName>,
+}
+
+/// The text is no JSON object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotJson;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    room_id: Option<&'a RawValue>,
+}
+
+impl<'a> ClientMessage<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<ClientMessage<'a>, NotJson> {
+        // serde would also take an array for a struct.
+        if !text.trim_start().starts_with('{') {
+            return Err(NotJson);
+        }
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| NotJson)?;
+        let room = || envelope.room_id.map(AskedRoom::new);
+        let kind = kind_of(envelope.kind);
+        Ok(match &*kind {
+            "subscribe" => ClientMessage::Subscribe(room()),
+            "unsubscribe" => ClientMessage::Unsubscribe(room()),
+            "ping" => ClientMessage::Ping,
+            _ => ClientMessage::Unknown(kind),
+        })
+    }
+}
+
+impl<'a> AskedRoom<'a> {
+    fn new(sent: &'a RawValue) -> AskedRoom<'a> {
+        let name = serde_json::from_str::<Text<'a>>(sent.get()).ok();
+        AskedRoom {
+            sent,
+            name: name.and_then(|name| RoomName::new(&name.0).ok()),
+        }
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The type as text; what is no string is shown as the JSON it is.
+fn kind_of(kind: Option<&RawValue>) -> Cow<'_, str> {
+    let Some(kind) = kind else {
+        return Cow::Borrowed("null");
+    };
+    serde_json::from_str::<Text<'_>>(kind.get()).map_or(Cow::Borrowed(kind.get()), |text| text.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A short form of what was understood.
+    fn understood(text: &str) -> String {
+        let room = |room: Option<AskedRoom<'_>>| match room {
+            None => "-".to_owned(),
+            Some(AskedRoom { sent, name: None }) => format!("?{}", sent.get()),
+            Some(AskedRoom { name: Some(name), .. }) => name.to_string(),
+        };
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Subscribe(asked)) => format!("subscribe {}", room(asked)),
+            Ok(ClientMessage::Unsubscribe(asked)) => format!("unsubscribe {}", room(asked)),
+            Ok(ClientMessage::Ping) => "ping".to_owned(),
+            Ok(ClientMessage::Unknown(kind)) => format!("unknown {kind}"),
+            Err(NotJson) => "no json".to_owned(),
+        }
+    }
+
+    #[test]
+    fn table() {
+        let long = format!(r#"{{"type":"subscribe","room_id":"{}"}}"#, "x".repeat(257));
+        let table = [
+            (
+                r#"{"type":"subscribe","room_id":"execution:1"}"#,
+                "subscribe execution:1",
+            ),
+            (
+                r#" {"room_id" : "a\u003ab", "type":"subscribe", "more": [{}]} "#,
+                "subscribe a:b",
+            ),
+            (
+                r#"{"type":"unsubscribe","room_id":"workflow:1"}"#,
+                "unsubscribe workflow:1",
+            ),
+            (r#"{"type":"subscribe"}"#, "subscribe -"),
+            (r#"{"type":"subscribe","room_id":null}"#, "subscribe -"),
+            (r#"{"type":"subscribe","room_id":7}"#, "subscribe ?7"),
+            (r#"{"type":"subscribe","room_id":""}"#, r#"subscribe ?"""#),
+            (
+                r#"{"type":"subscribe","room_id":"a\u0000"}"#,
+                r#"subscribe ?"a\u0000""#,
+            ),
+            (
+                r#"{"type":"subscribe","room_id":"\ud800"}"#,
+                r#"subscribe ?"\ud800""#,
+            ),
+            (r#"{"type":"ping"}"#, "ping"),
+            (r#"{"type":"p\u0069ng","room_id":{}}"#, "ping"),
+            (r#"{"type":"Ping"}"#, "unknown Ping"),
+            (r#"{"type":7}"#, "unknown 7"),
+            (r#"{"type":null}"#, "unknown null"),
+            ("{}", "unknown null"),
+            ("ping", "no json"),
+            ("", "no json"),
+            ("{", "no json"),
+            ("[]", "no json"),
+            (r#"["ping"]"#, "no json"),
+            ("null", "no json"),
+            ("7", "no json"),
+            (r#""ping""#, "no json"),
+            (r#"{"type":"ping"} x"#, "no json"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(understood(text), expected, "{text}");
+        }
+        assert!(understood(&long).starts_with("subscribe ?"));
+    }
+
+    #[test]
+    fn depth_costs_nothing() {
+        let deep = format!(
+            r#"{{"type":"ping","x":{}1{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert_eq!(understood(&deep), "ping");
+    }
+}

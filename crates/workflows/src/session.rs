@@ -1,0 +1,130 @@
+//! One connection's conversation.
+
+use std::sync::Arc;
+
+use tidings_access::Claims;
+use tidings_hub::Connection;
+use tidings_transport::{Incoming, Protocol};
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Frame;
+
+use crate::expiry::Deadline;
+use crate::frames::{self, RoomText};
+use crate::gateway::Inner;
+use crate::member::Member;
+use crate::messages::{AskedRoom, ClientMessage};
+
+/// What the gateway keeps for one connection.
+pub(crate) struct Session {
+    gateway: Arc<Inner>,
+    member: Arc<Member>,
+    deadline: Deadline,
+}
+
+impl Session {
+    /// Greets the connection and puts it into its user's room.
+    pub(crate) async fn open(
+        gateway: Arc<Inner>,
+        claims: Claims,
+        connection: Arc<Connection>,
+    ) -> Result<Session, CloseCode> {
+        // The rules ask for an expiry, so there is one.
+        let expiry_s = claims.exp.ok_or(CloseCode::InvalidToken)?;
+        let member = Arc::new(Member::new(claims, connection.clone()));
+        gateway
+            .directory
+            .enter(&member)
+            .map_err(|_| CloseCode::RateLimited)?;
+        let deadline = gateway.expiries.watch(expiry_s, connection.clone());
+        let room = member.own_room();
+        gateway.directory.join(&member, &room);
+        let now = gateway.now();
+        let opening = Frame::concat([
+            frames::connected(connection.id(), now),
+            frames::subscribed(RoomText::Name(room.as_str()), now),
+        ]);
+        let encoding = gateway.encodings.json;
+        // From here on dropping the session undoes all of it.
+        let session = Session {
+            gateway,
+            member,
+            deadline,
+        };
+        connection.join(room, encoding, Some(opening)).await;
+        Ok(session)
+    }
+
+    async fn handle(&self, text: Option<&str>) {
+        let connection = &self.member.connection;
+        match text.map(ClientMessage::parse) {
+            Some(Ok(ClientMessage::Ping)) => connection.send(frames::pong(self.gateway.now())).await,
+            Some(Ok(ClientMessage::Subscribe(Some(room)))) => Box::pin(self.subscribe(room)).await,
+            Some(Ok(ClientMessage::Unsubscribe(Some(room)))) => Box::pin(self.unsubscribe(room)).await,
+            Some(Ok(ClientMessage::Subscribe(None) | ClientMessage::Unsubscribe(None))) => {
+                connection.send(frames::missing_room_id()).await;
+            }
+            Some(Ok(ClientMessage::Unknown(kind))) => connection.send(frames::unknown_type(&kind)).await,
+            Some(Err(_)) | None => connection.send(frames::invalid_json()).await,
+        }
+    }
+
+    async fn subscribe(&self, asked: AskedRoom<'_>) {
+        let Session { gateway, member, .. } = self;
+        let sent = RoomText::Sent(asked.sent);
+        let Some(room) = asked.name else {
+            member.connection.send(frames::access_denied(sent)).await;
+            return;
+        };
+        let _turn = member.turn().await;
+        let (is_in, rooms) = member.standing(&room);
+        if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
+            member.connection.send(frames::too_many_rooms(sent)).await;
+            return;
+        }
+        if gateway.access.may_enter(&member.claims, room.as_str()).await {
+            gateway.directory.join(member, &room);
+            let confirmation = frames::subscribed(sent, gateway.now());
+            member
+                .connection
+                .join(room, gateway.encodings.json, Some(confirmation))
+                .await;
+        } else {
+            let denial = frames::access_denied(sent);
+            if gateway.directory.part(member, &room) {
+                member.connection.leave(room, Some(denial)).await;
+            } else {
+                member.connection.send(denial).await;
+            }
+        }
+    }
+
+    async fn unsubscribe(&self, asked: AskedRoom<'_>) {
+        let Session { gateway, member, .. } = self;
+        let _turn = member.turn().await;
+        let confirmation = frames::unsubscribed(RoomText::Sent(asked.sent), gateway.now());
+        match asked.name {
+            Some(room) if gateway.directory.part(member, &room) => {
+                member.connection.leave(room, Some(confirmation)).await;
+            }
+            _ => member.connection.send(confirmation).await,
+        }
+    }
+}
+
+impl Protocol for Session {
+    async fn receive(&mut self, message: Incoming) -> Result<(), CloseCode> {
+        // Clients that send JSON as binary messages mean the same by it.
+        match &message {
+            Incoming::Text(text) => self.handle(Some(text)).await,
+            Incoming::Binary(bytes) => self.handle(std::str::from_utf8(bytes).ok()).await,
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.gateway.expiries.forget(self.deadline);
+        self.gateway.directory.leave(&self.member);
+    }
+}
