@@ -41,8 +41,8 @@ impl FlowEncodings {
     /// Registers the encodings.
     pub fn register(builder: &mut HubBuilder) -> FlowEncodings {
         let mut pair = |form| Pair {
-            with_leads: builder.encoding(Arc::new(FlowEncoding { form, leads: true })),
-            without_leads: builder.encoding(Arc::new(FlowEncoding { form, leads: false })),
+            with_leads: builder.encoding(Gateway::Flow, Arc::new(FlowEncoding { form, leads: true })),
+            without_leads: builder.encoding(Gateway::Flow, Arc::new(FlowEncoding { form, leads: false })),
         };
         FlowEncodings {
             socket: pair(Form::Socket),
@@ -85,7 +85,7 @@ struct FlowEncoding {
 impl Encoding for FlowEncoding {
     fn frame(&self, event: &Event) -> Option<Frame> {
         let is_lead = *event.kind == *EventKind::Lead.as_str();
-        if !event.gateways.contains(Gateway::Flow) || (is_lead && !self.leads) {
+        if is_lead && !self.leads {
             return None;
         }
         match self.form {
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn event(kind: &str, gateways: Gateways) -> Event {
+    fn event(kind: &str) -> Event {
         Event {
             id: EventId::generate(),
             rooms: vec![RoomName::new("tenant:demo1").unwrap()],
@@ -128,7 +128,7 @@ mod tests {
             name: None,
             data: RawValue::from_string(r#"{"b":1.50,"a":"x"}"#.to_owned()).unwrap(),
             time: Timestamp::from_millis(0),
-            gateways,
+            gateways: Gateways::ALL,
             exclude: Vec::new(),
             source: "test".into(),
         }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn exact_texts() {
-        let lead = event("lead_event", Gateways::ALL);
+        let lead = event("lead_event");
         let socket = r#"42/events,["lead_event",{"b":1.50,"a":"x"}]"#;
         let plain = r#"{"event":"lead_event","data":{"b":1.50,"a":"x"}}"#;
         assert_eq!(text(Form::Socket, true, &lead).as_deref(), Some(socket));
@@ -152,17 +152,15 @@ mod tests {
 
     #[test]
     fn who_gets_what() {
-        let flow = Gateways::only(Gateway::Flow);
         let table = [
-            ("lead_event", flow, true, [true, true]),
-            ("lead_event", flow, false, [false, false]),
-            ("voice_event", flow, false, [true, true]),
-            ("anything \"else\"", Gateways::ALL, false, [true, true]),
-            ("disconnect", Gateways::ALL, true, [false, true]),
-            ("lead_event", Gateways::only(Gateway::Tasks), true, [false, false]),
+            ("lead_event", true, [true, true]),
+            ("lead_event", false, [false, false]),
+            ("voice_event", false, [true, true]),
+            ("anything \"else\"", false, [true, true]),
+            ("disconnect", true, [false, true]),
         ];
-        for (kind, gateways, leads, expected) in table {
-            let event = event(kind, gateways);
+        for (kind, leads, expected) in table {
+            let event = event(kind);
             let got = [Form::Socket, Form::Plain].map(|form| text(form, leads, &event).is_some());
             assert_eq!(got, expected, "{kind}, leads: {leads}");
         }

@@ -1,6 +1,6 @@
 //! How members want a room's events.
 
-use crate::Event;
+use crate::{Event, Gateway};
 use std::sync::Arc;
 use tidings_wire::websocket::Frame;
 
@@ -16,4 +16,20 @@ pub struct EncodingId(pub(crate) u8);
 
 /// The encodings of one hub, fixed at its start.
 #[derive(Clone)]
-pub(crate) struct Encodings(pub(crate) Arc<[Arc<dyn Encoding>]>);
+pub(crate) struct Encodings(Arc<[(Gateway, Arc<dyn Encoding>)]>);
+
+impl Encodings {
+    pub(crate) fn new(encodings: Vec<(Gateway, Arc<dyn Encoding>)>) -> Encodings {
+        Encodings(encodings.into())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The frame, if the event is for the encoding's gateway and the encoding has one for it.
+    pub(crate) fn frame(&self, encoding: EncodingId, event: &Event) -> Option<Frame> {
+        let (gateway, encoding) = &self.0[usize::from(encoding.0)];
+        if event.gateways.contains(*gateway) { encoding.frame(event) } else { None }
+    }
+}

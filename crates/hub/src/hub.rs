@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 pub struct HubBuilder {
     limits: HubLimits,
     shards: usize,
-    encodings: Vec<Arc<dyn Encoding>>,
+    encodings: Vec<(Gateway, Arc<dyn Encoding>)>,
 }
 
 /// A cheap handle on the hub.
@@ -63,13 +63,14 @@ impl HubBuilder {
         }
     }
 
-    /// Registers a way to encode events.
+    /// Registers a way to encode events for members that came through `gateway`. It is asked only for events that
+    /// are for that gateway.
     ///
     /// # Panics
     /// With more than 256 encodings: their number is fixed by the program, not by input.
-    pub fn encoding(&mut self, encoding: Arc<dyn Encoding>) -> EncodingId {
+    pub fn encoding(&mut self, gateway: Gateway, encoding: Arc<dyn Encoding>) -> EncodingId {
         let id = u8::try_from(self.encodings.len()).expect("a program registers a handful of encodings");
-        self.encodings.push(encoding);
+        self.encodings.push((gateway, encoding));
         EncodingId(id)
     }
 
@@ -93,7 +94,7 @@ impl HubBuilder {
             shards,
             sequencer,
             admission: Admission::new(self.limits.publish_bytes_in_flight_max),
-            encodings: Encodings(self.encodings.into()),
+            encodings: Encodings::new(self.encodings),
             clock,
             connections,
             connections_max: self.limits.connections_max,

@@ -30,7 +30,7 @@ impl Publication {
         admission: OwnedSemaphorePermit,
     ) -> Publication {
         let frames = std::iter::repeat_with(OnceLock::new)
-            .take(encodings.0.len())
+            .take(encodings.len())
             .collect();
         Publication {
             event,
@@ -44,7 +44,7 @@ impl Publication {
     pub(crate) fn frame(&self, encoding: EncodingId) -> Option<&Frame> {
         let place = usize::from(encoding.0);
         self.frames[place]
-            .get_or_init(|| self.encodings.0[place].frame(&self.event))
+            .get_or_init(|| self.encodings.frame(encoding, &self.event))
             .as_ref()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use tidings_access::UserId;
-use tidings_hub::{Encoding, EncodingId, Event, HubBuilder};
+use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
 use tidings_wire::json::{push_minified, push_string};
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
@@ -17,7 +17,7 @@ impl TasksEncodings {
     /// Registers the gateway's encoding.
     pub fn register(hub: &mut HubBuilder) -> TasksEncodings {
         TasksEncodings {
-            event: hub.encoding(Arc::new(EventEncoding)),
+            event: hub.encoding(Gateway::Tasks, Arc::new(EventEncoding)),
         }
     }
 }

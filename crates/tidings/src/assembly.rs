@@ -113,14 +113,25 @@ impl Assembly {
 
     /// What a listener of these gateways serves.
     pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
-        let health = ListenerHealth {
-            health: self.health.clone(),
-            gateways: gateways.to_vec(),
-            tasks: self.tasks.clone(),
-            workflows: self.workflows.clone(),
-        };
+        let health = self.health_of(gateways);
         let routes = gateways.iter().filter_map(|gateway| self.routes.get(gateway));
         with_problem_fallbacks(routes.cloned().fold(health.routes(), Router::merge))
+    }
+
+    /// Where gateways share a listener, the tasks document's body wins: its users parse it.
+    fn health_of(&self, gateways: &[&'static str]) -> ListenerHealth {
+        let (tasks, workflows) = (self.tasks.clone(), self.workflows.clone());
+        let has = |gateway| gateways.contains(&gateway);
+        let (service, connections): (_, Option<Arc<dyn Fn() -> usize + Send + Sync>>) = if has("tasks") {
+            ("websocket-service", Some(Arc::new(move || tasks.connections())))
+        } else if has("flow") {
+            ("flow-api", None)
+        } else if has("workflows") {
+            ("workflows", Some(Arc::new(move || workflows.connections())))
+        } else {
+            (gateways.first().copied().unwrap_or("tidings"), None)
+        };
+        ListenerHealth { health: self.health.clone(), gateways: gateways.to_vec(), service, connections }
     }
 
     /// Closes every connection, spread over the time, and waits until all tasks have ended or the time is over.

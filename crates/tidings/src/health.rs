@@ -12,9 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tidings_bus::Bus;
 use tidings_store::Store;
-use tidings_tasks::Tasks;
 use tidings_wire::time::Timestamp;
-use tidings_workflows::Workflows;
 use tokio_util::sync::CancellationToken;
 
 use crate::time;
@@ -124,8 +122,10 @@ pub(crate) async fn readyz(
 pub(crate) struct ListenerHealth {
     pub(crate) health: Arc<Health>,
     pub(crate) gateways: Vec<&'static str>,
-    pub(crate) tasks: Tasks,
-    pub(crate) workflows: Workflows,
+    /// The name its users know it by.
+    pub(crate) service: &'static str,
+    /// Counts the connections it tells of, if it tells of any.
+    pub(crate) connections: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
 }
 
 /// The body, in the documents' order of keys.
@@ -154,17 +154,8 @@ async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Bod
     let checks = listener.health.checks().await;
     let failing: Vec<&'static str> =
         checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name).collect();
-    let has = |gateway| listener.gateways.contains(&gateway);
-    // Where gateways share a listener, the tasks document's body wins: its users parse it.
-    let (service, connections) = if has("tasks") {
-        ("websocket-service", Some(listener.tasks.connections()))
-    } else if has("flow") {
-        ("flow-api", None)
-    } else if has("workflows") {
-        ("workflows", Some(listener.workflows.connections()))
-    } else {
-        (listener.gateways.first().copied().unwrap_or("tidings"), None)
-    };
+    let connections = listener.connections.as_ref().map(|count| count());
+    let service = listener.service;
     let (status_code, status) = if failing.is_empty() {
         (StatusCode::OK, "healthy")
     } else {

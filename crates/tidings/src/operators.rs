@@ -25,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tidings_access::JwtVerifier;
 use tidings_bus::Bus;
+use tidings_transport::Problem;
 
 use self::idempotency::IdempotencyKeys;
 use self::refusal::Refusal;
@@ -34,8 +35,6 @@ use crate::metrics::{CONTENT_TYPE, Metrics};
 
 /// The largest body: one event of the largest size with its envelope, or a whole batch.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the operators' routes work with.
 pub(crate) struct Operators {
@@ -94,30 +93,10 @@ async fn guard(
 }
 
 /// Reads the body within its bounds, so that handlers have it whole.
-async fn read_body(request: Request, next: Next) -> Result<Response, Refusal> {
+async fn read_body(request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let is_declared_too_large = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
-        .is_some_and(|length| length > BODY_BYTES_MAX as u64);
-    if is_declared_too_large {
-        return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX));
-    }
-    let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let bytes = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) if is_too_large(&error) => return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX)),
-        Ok(Err(_)) | Err(_) => return Err(Refusal::BodyIncomplete),
-    };
+    let bytes = tidings_transport::read_body(body, BODY_BYTES_MAX).await?;
     Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
-}
-
-fn is_too_large(error: &axum::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source
-        .and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>())
-        .is_some()
 }
 
 async fn metrics(State(operators): State<Arc<Operators>>, headers: HeaderMap) -> Result<Response, Refusal> {

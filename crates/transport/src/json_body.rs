@@ -1,17 +1,14 @@
 //! Request bodies in JSON.
 
-use crate::{Problem, ProblemCode};
-use axum::body::Bytes;
+use crate::{Problem, ProblemCode, Transport, read_body};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 use std::fmt::Write;
-use std::time::Duration;
 
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest body where no [`Transport`] is behind the route, in tests.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// A body in JSON, at most `body_bytes_max` long. What it is not is told with the field's name.
 #[derive(Clone, Copy, Debug)]
@@ -20,19 +17,15 @@ pub struct JsonBody<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(
                 Problem::new(ProblemCode::UnsupportedMediaType).detail("the body must be application/json")
             );
         }
-        let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| Problem::new(ProblemCode::RequestTimeout))?
-            .map_err(|rejection| match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemCode::PayloadTooLarge),
-                _ => Problem::new(ProblemCode::InvalidBody).detail("the body did not come whole"),
-            })?;
+        let transport = request.extensions().get::<Transport>();
+        let bytes_max = transport.map_or(BODY_BYTES_MAX, |transport| transport.limits().body_bytes_max);
+        let body = read_body(request.into_body(), bytes_max).await?;
         parse(&body).map(Self)
     }
 }

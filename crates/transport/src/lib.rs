@@ -8,6 +8,7 @@
 //! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order.
 //! Invariant: an idle plain WebSocket owns no buffer here, only its task.
 
+mod body;
 mod counters;
 mod handshake_rate;
 mod json_body;
@@ -27,6 +28,7 @@ pub mod engineio;
 pub mod socketio;
 pub mod websocket;
 
+pub use body::read_body;
 pub use counters::{
     DURATION_BOUNDS_SECONDS, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };

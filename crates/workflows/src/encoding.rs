@@ -16,7 +16,7 @@ impl WorkflowsEncodings {
     /// Registers them.
     pub fn register(hub: &mut HubBuilder) -> WorkflowsEncodings {
         WorkflowsEncodings {
-            json: hub.encoding(Arc::new(Json)),
+            json: hub.encoding(Gateway::Workflows, Arc::new(Json)),
         }
     }
 }
@@ -27,9 +27,6 @@ struct Json;
 
 impl Encoding for Json {
     fn frame(&self, event: &Event) -> Option<Frame> {
-        if !event.gateways.contains(Gateway::Workflows) {
-            return None;
-        }
         let capacity = event.data.get().len() + event.kind.len() + 96;
         Some(Frame::build(Opcode::Text, capacity, |text| {
             text.extend_from_slice(br#"{"type":"#);
@@ -87,13 +84,5 @@ mod tests {
             text(None, "null"),
             r#"{"type":"execution_update","event":null,"data":null,"timestamp":"2026-02-07T12:00:00.000Z"}"#
         );
-    }
-    #[test]
-    fn what_is_for_other_gateways_is_not_encoded() {
-        let mut event = event(None, "1");
-        event.gateways = Gateways::only(Gateway::Tasks);
-        assert!(Json.frame(&event).is_none());
-        event.gateways = Gateways::only(Gateway::Workflows);
-        assert!(Json.frame(&event).is_some());
     }
 }

@@ -17,10 +17,7 @@ struct Data;
 
 impl Encoding for Data {
     fn frame(&self, event: &Event) -> Option<Frame> {
-        event
-            .gateways
-            .contains(Gateway::Tasks)
-            .then(|| Frame::text(event.data.get()))
+        Some(Frame::text(event.data.get()))
     }
 }
 
@@ -49,7 +46,7 @@ impl Fixture {
         timeout: Duration,
     ) -> Fixture {
         let mut builder = HubBuilder::new(limits, shards);
-        let encoding = builder.encoding(Arc::new(Data));
+        let encoding = builder.encoding(Gateway::Tasks, Arc::new(Data));
         let hub = builder.start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let heartbeat = Arc::new(Heartbeat {

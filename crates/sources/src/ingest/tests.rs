@@ -194,7 +194,7 @@ impl Encoding for DataOnly {
 #[tokio::test]
 async fn through_the_memory_bus_events_reach_the_members_of_the_room_in_order() {
     let mut builder = HubBuilder::new(HubLimits::default(), 1);
-    let encoding = builder.encoding(Arc::new(DataOnly));
+    let encoding = builder.encoding(Gateway::Tasks, Arc::new(DataOnly));
     let hub = builder.start();
     let heartbeat = Arc::new(Heartbeat {
         interval: Duration::from_secs(25),

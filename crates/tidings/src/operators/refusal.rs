@@ -17,10 +17,6 @@ pub(super) enum Refusal {
     TokenExpired,
     /// A field that is not what it must be.
     Field(FieldError),
-    /// The body is larger than this many bytes.
-    BodyTooLarge(usize),
-    /// The body did not come in time, or broke off.
-    BodyIncomplete,
     /// The batch has more than this many events.
     BatchTooLarge(usize),
     /// The same idempotency key is being published by another request.
@@ -43,8 +39,7 @@ impl Refusal {
             Self::MissingToken => ProblemCode::MissingToken,
             Self::InvalidToken | Self::TokenExpired => ProblemCode::InvalidToken,
             Self::Field(_) => ProblemCode::InvalidBody,
-            Self::BodyTooLarge(_) | Self::BatchTooLarge(_) => ProblemCode::PayloadTooLarge,
-            Self::BodyIncomplete => ProblemCode::RequestTimeout,
+            Self::BatchTooLarge(_) => ProblemCode::PayloadTooLarge,
             Self::InFlight => ProblemCode::Conflict,
             Self::BusUnavailable => ProblemCode::BusUnavailable,
             Self::Internal => ProblemCode::InternalError,
@@ -61,8 +56,6 @@ impl Refusal {
             }
             Self::TokenExpired => "it has expired; `tidings token create --operator` makes a new one".into(),
             Self::Field(error) => error.to_string(),
-            Self::BodyTooLarge(bytes_max) => format!("at most {bytes_max} bytes"),
-            Self::BodyIncomplete => "the connection was too slow or broke".into(),
             Self::BatchTooLarge(events_max) => format!("at most {events_max} events"),
             Self::InFlight => "the same idempotency key is being published; repeat it later".into(),
             Self::BusUnavailable => "nothing was published; try again later".into(),

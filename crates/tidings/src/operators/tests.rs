@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::config::{Base, Config, Mode};
+use crate::health::ListenerHealth;
 use crate::metrics::Readings;
 
 /// A bus that keeps what it is given, and can be down.
@@ -83,14 +84,13 @@ impl Fixture {
         let health = Arc::new(Health::new(store.clone(), Arc::clone(&as_bus), stop.clone()));
         let metrics = Metrics::new(Readings::default);
         let operators = Operators::new(&config, as_bus, JwtVerifier::new(&secret), metrics);
-        let health_route = Router::new()
-            .route("/health", get(health::health))
-            .with_state(Arc::clone(&health));
+        let listener =
+            ListenerHealth { health: health.clone(), gateways: vec!["operators"], service: "operators", connections: None };
         Self {
             bus,
             store,
             stop,
-            router: routes(Arc::new(operators), Arc::clone(&health)).merge(health_route),
+            router: routes(Arc::new(operators), Arc::clone(&health)).merge(listener.routes()),
             health,
             operator: service(ServiceScope::Operator),
             service: service(ServiceScope::Service),
@@ -293,7 +293,7 @@ async fn a_body_that_does_not_come_is_given_up() {
         .await;
     assert_eq!(
         (status, &problem["code"]),
-        (StatusCode::REQUEST_TIMEOUT, &"body_incomplete".into())
+        (StatusCode::REQUEST_TIMEOUT, &"request_timeout".into())
     );
 }
 

@@ -59,7 +59,8 @@ pub(super) async fn poll<A: Application>(
     };
     let answer = tokio::select! {
         biased;
-        end = turn.end => Err(end.unwrap_or(PollEnd::Close)),
+        // Dropped without a word: the WebSocket failed while it was probed, and polling goes on.
+        end = turn.end => Err(end.unwrap_or(PollEnd::Noop)),
         taken = relay.next() => Ok(taken),
         () = moving => Err(PollEnd::Noop),
     };

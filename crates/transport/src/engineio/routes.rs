@@ -50,10 +50,9 @@ enum Via {
 
 pub(super) fn of<A: Application>(server: &EngineServer<A>) -> Router {
     let path = server.options().path.trim_end_matches('/');
-    Router::new()
-        .route(path, any(serve::<A>))
-        .route(&format!("{path}/"), any(serve::<A>))
-        .with_state(server.clone())
+    let routes = Router::new().route(&format!("{path}/"), any(serve::<A>));
+    let routes = if path.is_empty() { routes } else { routes.route(path, any(serve::<A>)) };
+    routes.with_state(server.clone())
 }
 
 async fn serve<A: Application>(State(server): State<EngineServer<A>>, request: Request) -> Response {

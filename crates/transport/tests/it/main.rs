@@ -3,6 +3,9 @@
 
 mod client;
 mod connections;
+mod engineio;
 mod handshakes;
 mod http;
+mod polling;
 mod server;
+mod socketio;
