@@ -69,11 +69,11 @@ fn urls(gateway: &str, address: SocketAddr) -> String {
     }
 }
 
-/// A client (Node 22 has a WebSocket built in) and an event for it.
+/// A client (the flag is for Node 20; later ones have a WebSocket without it) and an event for it.
 fn paste(tasks: SocketAddr) -> [String; 2] {
     [
         format!(
-            "node -e 'new WebSocket(\"ws://{tasks}/ws?user_id=me\").onmessage = m => console.log(m.data)'"
+            "node --experimental-websocket -e 'new WebSocket(\"ws://{tasks}/ws?user_id=me\").onmessage = m => console.log(m.data)'"
         ),
         format!(
             "curl http://{tasks}/task-updates -H 'content-type: application/json' -d '{{\"user_id\":\"me\",\"event_type\":\"task.created\",\"title\":\"Hello\"}}'"

@@ -158,6 +158,9 @@ async fn handshake<A: Application>(
         Some(Some(place)) => Some(place),
         Some(None) => {
             transport.counters().refused_before(RefusedBefore::AddressQuota);
+            if via == Via::WebSocket {
+                return Ok(websocket_of(request).await?.refuse(transport, CloseCode::RateLimited));
+            }
             return Err(Refused::Lack(Problem::new(ProblemCode::RateLimited)));
         }
     };
