@@ -30,6 +30,10 @@ impl Encodings {
     /// The frame, if the event is for the encoding's gateway and the encoding has one for it.
     pub(crate) fn frame(&self, encoding: EncodingId, event: &Event) -> Option<Frame> {
         let (gateway, encoding) = &self.0[usize::from(encoding.0)];
-        if event.gateways.contains(*gateway) { encoding.frame(event) } else { None }
+        if event.gateways.contains(*gateway) {
+            encoding.frame(event)
+        } else {
+            None
+        }
     }
 }

@@ -98,17 +98,32 @@ impl Assembly {
         let read = readings::reader(hub.clone(), transport.clone(), ingest);
         let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
         let health = Arc::new(Health::new(store.clone(), bus, stop));
-        let ingest_routes = if config.tasks.ingest_listen.is_some() { "ingest" } else { "tasks" };
+        let ingest_routes = if config.tasks.ingest_listen.is_some() {
+            "ingest"
+        } else {
+            "tasks"
+        };
         let mut routes = HashMap::from([
             ("flow", flow.routes()),
             ("tasks", tasks.routes()),
             ("workflows", workflows.routes()),
-            ("operators", operators::routes(Arc::new(operators), health.clone())),
+            (
+                "operators",
+                operators::routes(Arc::new(operators), health.clone()),
+            ),
             ("ingest", Router::new()),
         ]);
         let of_ingest = routes.remove(ingest_routes).unwrap_or_default();
         routes.insert(ingest_routes, of_ingest.merge(dapr::routes(dapr)));
-        Ok(Self { transport, health, hub, tracker, routes, tasks, workflows })
+        Ok(Self {
+            transport,
+            health,
+            hub,
+            tracker,
+            routes,
+            tasks,
+            workflows,
+        })
     }
 
     /// What a listener of these gateways serves.
@@ -131,7 +146,12 @@ impl Assembly {
         } else {
             (gateways.first().copied().unwrap_or("tidings"), None)
         };
-        ListenerHealth { health: self.health.clone(), gateways: gateways.to_vec(), service, connections }
+        ListenerHealth {
+            health: self.health.clone(),
+            gateways: gateways.to_vec(),
+            service,
+            connections,
+        }
     }
 
     /// Closes every connection, spread over the time, and waits until all tasks have ended or the time is over.
@@ -142,7 +162,11 @@ impl Assembly {
         self.tracker.close();
         if tokio::time::timeout(timeout, self.tracker.wait()).await.is_err() {
             let connections = self.hub.connections();
-            tracing::warn!(connections, tasks = self.tracker.len(), "not everything ended in time");
+            tracing::warn!(
+                connections,
+                tasks = self.tracker.len(),
+                "not everything ended in time"
+            );
         }
     }
 }
@@ -156,7 +180,10 @@ fn transport(
 ) -> Transport {
     let limits = &config.limits;
     let origins = match config.origins.allowed.as_slice() {
-        [] => config.server.mode.pick(OriginPolicy::Loopback, OriginPolicy::List(Vec::new())),
+        [] => config
+            .server
+            .mode
+            .pick(OriginPolicy::Loopback, OriginPolicy::List(Vec::new())),
         allowed if allowed.iter().any(|origin| origin.as_str() == "*") => OriginPolicy::Any,
         allowed => OriginPolicy::List(allowed.iter().map(|origin| origin.as_str().to_owned()).collect()),
     };

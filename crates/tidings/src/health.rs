@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::routing::get;
-use axum::{Json, Router};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tidings_bus::Bus;
@@ -152,8 +152,11 @@ impl ListenerHealth {
 
 async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Body>) {
     let checks = listener.health.checks().await;
-    let failing: Vec<&'static str> =
-        checks.iter().filter(|check| check.failure.is_some()).map(|check| check.name).collect();
+    let failing: Vec<&'static str> = checks
+        .iter()
+        .filter(|check| check.failure.is_some())
+        .map(|check| check.name)
+        .collect();
     let connections = listener.connections.as_ref().map(|count| count());
     let service = listener.service;
     let (status_code, status) = if failing.is_empty() {
@@ -163,7 +166,17 @@ async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Bod
     };
     let gateways = (listener.gateways.len() > 1).then(|| listener.gateways.clone());
     let timestamp = (service == "flow-api").then(time::now);
-    (status_code, Json(Body { status, service, connections, failing, gateways, timestamp }))
+    (
+        status_code,
+        Json(Body {
+            status,
+            service,
+            connections,
+            failing,
+            gateways,
+            timestamp,
+        }),
+    )
 }
 
 fn summary(checks: &[Check], [good, bad]: [&str; 2]) -> (StatusCode, Value) {

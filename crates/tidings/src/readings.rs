@@ -10,12 +10,18 @@ use crate::hub;
 use crate::metrics::{Connections, Distribution, Readings};
 
 /// Asks the parts at each scrape.
-pub(crate) fn reader(hub: Hub, transport: Transport, ingest: Arc<Ingest>) -> impl Fn() -> Readings + Send + Sync + 'static {
+pub(crate) fn reader(
+    hub: Hub,
+    transport: Transport,
+    ingest: Arc<Ingest>,
+) -> impl Fn() -> Readings + Send + Sync + 'static {
     move || {
         let transport = transport.counters().figures();
         let mut readings = hub::readings(&hub.figures());
         let dropped = ingest.counters().dropped();
-        readings.drops.extend(dropped.map(|(reason, count)| (reason.as_str(), count)));
+        readings
+            .drops
+            .extend(dropped.map(|(reason, count)| (reason.as_str(), count)));
         Readings {
             connections: transport
                 .open

@@ -57,7 +57,9 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         banner::show(style, config.server.mode, &config.server.data_dir, &listening);
         stop.cancelled().await;
         data_dir.remove_listeners()?;
-        assembly.drain(Duration::from_millis(config.server.drain_timeout_ms)).await;
+        assembly
+            .drain(Duration::from_millis(config.server.drain_timeout_ms))
+            .await;
         store.close().await;
         Ok(())
     })

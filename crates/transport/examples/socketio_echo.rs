@@ -34,7 +34,10 @@ impl Application for Echo {
         }
         let empty = || RawValue::from_string("{}".to_owned()).expect("an empty object is JSON");
         let auth = request.auth.map_or_else(empty, ToOwned::to_owned);
-        Ok(EchoSocket { handle: request.handle, auth })
+        Ok(EchoSocket {
+            handle: request.handle,
+            auth,
+        })
     }
 
     async fn connected(&self, socket: &mut EchoSocket) {
@@ -50,7 +53,10 @@ impl Application for Echo {
                 socket.handle.emit("message-back", &event.args).await;
             }
             ("message", _) => {
-                socket.handle.emit_binary("message-back", &event.args, &event.attachments).await;
+                socket
+                    .handle
+                    .emit_binary("message-back", &event.args, &event.attachments)
+                    .await;
             }
             ("message-with-ack", Some(ack)) if event.attachments.is_empty() => ack.send(&event.args).await,
             ("message-with-ack", Some(ack)) => ack.send_binary(&event.args, &event.attachments).await,
@@ -67,7 +73,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ping_timeout: Duration::from_millis(200),
         ..EngineOptions::new("/socket.io/", Gateway::Flow)
     };
-    let options = SocketOptions { connect_timeout: Duration::from_secs(1), ..SocketOptions::default() };
+    let options = SocketOptions {
+        connect_timeout: Duration::from_secs(1),
+        ..SocketOptions::default()
+    };
     serve::serve(3_000, TransportLimits::default(), |transport| {
         SocketServer::start(transport, engine_options, options, Echo).routes()
     })

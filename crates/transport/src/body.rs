@@ -13,15 +13,17 @@ const EXCESS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Reads a whole body of at most `bytes_max` bytes, within 30 seconds.
 pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let timed_out = || Problem::new(ProblemCode::RequestTimeout);
-    tokio::time::timeout(TIMEOUT, collect(body, bytes_max)).await.map_err(|_| timed_out())?
+    tokio::time::timeout(TIMEOUT, collect(body, bytes_max))
+        .await
+        .map_err(|_| timed_out())?
 }
 
 async fn collect(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut collected = Vec::new();
     let mut excess_bytes = 0;
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|_| Problem::new(ProblemCode::InvalidBody).detail("the body did not come whole"))?;
+        let frame = frame
+            .map_err(|_| Problem::new(ProblemCode::InvalidBody).detail("the body did not come whole"))?;
         let Ok(data) = frame.into_data() else { continue };
         if excess_bytes == 0 && collected.len() + data.len() <= bytes_max {
             collected.extend_from_slice(&data);

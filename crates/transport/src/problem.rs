@@ -129,7 +129,12 @@ impl Serialize for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("Invariant: a problem holds only texts and numbers");
-        let Parts { code, headers, retry_after_s, .. } = *self.0;
+        let Parts {
+            code,
+            headers,
+            retry_after_s,
+            ..
+        } = *self.0;
         let mut response = (code.status(), body).into_response();
         let to = response.headers_mut();
         to.insert(

@@ -108,7 +108,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without data.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), data: None }
+        Self {
+            message: message.into(),
+            data: None,
+        }
     }
 
     /// There is no such namespace.

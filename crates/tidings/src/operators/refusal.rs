@@ -71,8 +71,10 @@ impl From<Refusal> for Problem {
             Refusal::MissingToken => {
                 problem.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }
-            Refusal::InvalidToken | Refusal::TokenExpired => problem
-                .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+            Refusal::InvalidToken | Refusal::TokenExpired => problem.header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer error=\"invalid_token\""),
+            ),
             Refusal::Field(error) if error.field != "body" => {
                 problem.error(format!("/{}", error.field), error.to_string())
             }

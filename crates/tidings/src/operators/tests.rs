@@ -84,8 +84,12 @@ impl Fixture {
         let health = Arc::new(Health::new(store.clone(), Arc::clone(&as_bus), stop.clone()));
         let metrics = Metrics::new(Readings::default);
         let operators = Operators::new(&config, as_bus, JwtVerifier::new(&secret), metrics);
-        let listener =
-            ListenerHealth { health: health.clone(), gateways: vec!["operators"], service: "operators", connections: None };
+        let listener = ListenerHealth {
+            health: health.clone(),
+            gateways: vec!["operators"],
+            service: "operators",
+            connections: None,
+        };
         Self {
             bus,
             store,

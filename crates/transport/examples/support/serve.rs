@@ -27,8 +27,14 @@ pub(crate) async fn serve(
         connections_per_address_max: 1_000_000,
         ..limits
     };
-    let hub_limits = HubLimits { timer_tick: Duration::from_millis(10), ..HubLimits::default() };
-    let heartbeat = HeartbeatTimes { interval: Duration::from_secs(25), timeout: Duration::from_secs(20) };
+    let hub_limits = HubLimits {
+        timer_tick: Duration::from_millis(10),
+        ..HubLimits::default()
+    };
+    let heartbeat = HeartbeatTimes {
+        interval: Duration::from_secs(25),
+        timeout: Duration::from_secs(20),
+    };
     let shutdown = CancellationToken::new();
     let transport = Transport::new(
         HubBuilder::new(hub_limits, 2).start(),
@@ -38,9 +44,13 @@ pub(crate) async fn serve(
         shutdown.clone(),
         TaskTracker::new(),
     );
-    let addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    let addresses = [
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+    ];
     // A machine without IPv6 has the first one alone.
-    let listener = Listener::bind(&addresses, &limits).or_else(|_| Listener::bind(&addresses[..1], &limits))?;
+    let listener =
+        Listener::bind(&addresses, &limits).or_else(|_| Listener::bind(&addresses[..1], &limits))?;
     let routes = routes(&transport);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

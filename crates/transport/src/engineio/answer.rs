@@ -43,14 +43,23 @@ impl IntoResponse for Refusal {
 
 /// The answer to a GET: packets.
 pub(super) fn packets(payload: Bytes) -> Response {
-    let headers =
-        [(header::CONTENT_TYPE, "text/plain; charset=UTF-8"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=UTF-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     (headers, Body::from(payload)).into_response()
 }
 
 /// The answer to a POST. HTML, because some browsers offer plain text for download.
 pub(super) fn accepted() -> Response {
-    ([(header::CONTENT_TYPE, "text/html"), (header::CACHE_CONTROL, "no-store")], "ok").into_response()
+    (
+        [
+            (header::CONTENT_TYPE, "text/html"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        "ok",
+    )
+        .into_response()
 }
 
 /// The answer to a preflight.
@@ -61,7 +70,10 @@ pub(super) fn preflight(request: &HeaderMap) -> Response {
         header::ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"),
     );
-    headers.insert(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("Access-Control-Request-Headers"),
+    );
     if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }
@@ -80,7 +92,10 @@ impl Cors {
             OriginPolicy::Any => Some(HeaderValue::from_static("*")),
             _ => policy.allowed_origin(request).cloned(),
         };
-        Self { allowed, depends_on_origin: *policy != OriginPolicy::Any }
+        Self {
+            allowed,
+            depends_on_origin: *policy != OriginPolicy::Any,
+        }
     }
 
     pub(super) fn apply(self, headers: &mut HeaderMap) {

@@ -53,9 +53,17 @@ pub(super) async fn poll<A: Application>(
         Err(no_turn) => return Err(refuse(server, session, &no_turn)),
     };
     let relay = session.connection.relay().ok_or(Refusal::BadRequest)?;
-    let mut abandoned = Abandoned { server, session, armed: true };
+    let mut abandoned = Abandoned {
+        server,
+        session,
+        armed: true,
+    };
     let moving = async {
-        if turn.is_moving { sleep(MOVING_WAIT).await } else { pending().await }
+        if turn.is_moving {
+            sleep(MOVING_WAIT).await;
+        } else {
+            pending::<()>().await;
+        }
     };
     let answer = tokio::select! {
         biased;
@@ -80,7 +88,10 @@ async fn payload<A: Application>(
     session: &Arc<Session<A::Session>>,
     taken: RelayFrames,
 ) -> Bytes {
-    let RelayFrames { mut frames, mut closed } = taken;
+    let RelayFrames {
+        mut frames,
+        mut closed,
+    } = taken;
     if let (None, Some(relay)) = (closed, session.connection.relay()) {
         // The shard hands frames over one by one; letting it run collects those of one POST or one event.
         tokio::task::yield_now().await;
@@ -110,8 +121,14 @@ pub(super) async fn post<A: Application>(
     session: &Arc<Session<A::Session>>,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
-    session.begin_post().map_err(|no_turn| refuse(server, session, &no_turn))?;
-    let mut abandoned = Abandoned { server, session, armed: true };
+    session
+        .begin_post()
+        .map_err(|no_turn| refuse(server, session, &no_turn))?;
+    let mut abandoned = Abandoned {
+        server,
+        session,
+        armed: true,
+    };
     let result = receive(server, session, request).await;
     abandoned.armed = false;
     session.end_post();
@@ -158,7 +175,9 @@ async fn handle<A: Application>(
     let mut application = session.application.lock().await;
     for packet in packets {
         // A session that ended or moved while this POST was read takes no more.
-        let Some(application) = application.as_mut() else { return Err(Broken) };
+        let Some(application) = application.as_mut() else {
+            return Err(Broken);
+        };
         if session.connection.is_closing() {
             break;
         }
@@ -185,7 +204,9 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Option<Bytes>, Broken>
     let mut collected = BytesMut::new();
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Broken)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Broken)?.into_data() else {
+            continue;
+        };
         length = length.saturating_add(data.len());
         if length <= bytes_max {
             collected.extend_from_slice(&data);
@@ -199,7 +220,9 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Option<Bytes>, Broken>
 }
 
 fn is_binary(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream")
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value == "application/octet-stream")
 }
 
 fn refuse<A: Application>(

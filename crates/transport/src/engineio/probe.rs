@@ -16,7 +16,11 @@ const FRAME_BYTES_MAX: usize = 2 + 4 + 125;
 /// Read at once; what is not the probe's is handed on.
 const READ_BYTES: usize = 1_024;
 
-const LIMITS: Limits = Limits { frame_bytes_max: 125, message_bytes_max: 125, fragments_max: 8 };
+const LIMITS: Limits = Limits {
+    frame_bytes_max: 125,
+    message_bytes_max: 125,
+    fragments_max: 8,
+};
 
 /// Frames before the move. A client sends two, and perhaps pings.
 const FRAMES_MAX: usize = 32;
@@ -37,20 +41,29 @@ pub(super) async fn run<P>(mut stream: TcpStream, early: Bytes, claim: &Claim<P>
     for _ in 0..FRAMES_MAX {
         let mut frame = next_frame(&mut stream, &mut input).await?;
         claim.session().connection.touch();
-        decoder.decode(&mut frame, &mut messages).map_err(io::Error::other)?;
+        decoder
+            .decode(&mut frame, &mut messages)
+            .map_err(io::Error::other)?;
         for message in messages.drain(..) {
             match message {
                 Message::Text(text) => match Packet::from_text(&text) {
                     Ok(Packet::Ping("probe")) => {
                         probed = true;
                         let waiting = claim.probed();
-                        stream.write_all(Packet::Pong("probe").to_frame().as_bytes()).await?;
+                        stream
+                            .write_all(Packet::Pong("probe").to_frame().as_bytes())
+                            .await?;
                         if let Some(poll) = waiting {
                             // A GET that is no longer there needs no answer.
                             let _ = poll.send(PollEnd::Noop);
                         }
                     }
-                    Ok(Packet::Upgrade) if probed => return Ok(Probed { stream, rest: input.freeze() }),
+                    Ok(Packet::Upgrade) if probed => {
+                        return Ok(Probed {
+                            stream,
+                            rest: input.freeze(),
+                        });
+                    }
                     _ => return Err(io::ErrorKind::InvalidData.into()),
                 },
                 Message::Ping(payload) => stream.write_all(Frame::pong(&payload).as_bytes()).await?,

@@ -51,7 +51,11 @@ enum Via {
 pub(super) fn of<A: Application>(server: &EngineServer<A>) -> Router {
     let path = server.options().path.trim_end_matches('/');
     let routes = Router::new().route(&format!("{path}/"), any(serve::<A>));
-    let routes = if path.is_empty() { routes } else { routes.route(path, any(serve::<A>)) };
+    let routes = if path.is_empty() {
+        routes
+    } else {
+        routes.route(path, any(serve::<A>))
+    };
     routes.with_state(server.clone())
 }
 
@@ -74,7 +78,10 @@ async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> R
         _ => return Err(Refusal::TransportUnknown.into()),
     };
     if !permitted {
-        server.transport().counters().refused_before(RefusedBefore::Origin);
+        server
+            .transport()
+            .counters()
+            .refused_before(RefusedBefore::Origin);
         return Err(Refusal::Forbidden.into());
     }
     match (&parameters.sid, via) {
@@ -159,7 +166,9 @@ async fn handshake<A: Application>(
         Some(None) => {
             transport.counters().refused_before(RefusedBefore::AddressQuota);
             if via == Via::WebSocket {
-                return Ok(websocket_of(request).await?.refuse(transport, CloseCode::RateLimited));
+                return Ok(websocket_of(request)
+                    .await?
+                    .refuse(transport, CloseCode::RateLimited));
             }
             return Err(Refused::Lack(Problem::new(ProblemCode::RateLimited)));
         }
@@ -171,14 +180,22 @@ async fn handshake<A: Application>(
         let websocket = websocket_of(request).await?;
         let starter = server.clone();
         return Ok(websocket.raw(transport, move |stream, early| async move {
-            let handshake = Handshake { headers: &headers, query: &query, peer };
+            let handshake = Handshake {
+                headers: &headers,
+                query: &query,
+                peer,
+            };
             websocket::start(starter, sid, place, handshake, stream, early).await;
         }));
     }
     let connection = server
         .connect(None)
         .map_err(|_| Refused::Lack(Problem::new(ProblemCode::Overloaded)))?;
-    let handshake = Handshake { headers: &headers, query: &query, peer };
+    let handshake = Handshake {
+        headers: &headers,
+        query: &query,
+        peer,
+    };
     let application = server.application().open(connection.clone(), &handshake);
     server.enter(sid, connection, application, place);
     let open = websocket::open_packet(server, sid, &["websocket"]);
@@ -187,9 +204,13 @@ async fn handshake<A: Application>(
 
 async fn websocket_of(request: Request) -> Result<WebSocketUpgrade, Refusal> {
     let (mut parts, _body) = request.into_parts();
-    WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| Refusal::BadRequest)
+    WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|_| Refusal::BadRequest)
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

@@ -43,7 +43,13 @@ impl<A: Application> EngineServer<A> {
     /// Starts a server on the current runtime.
     pub fn new(transport: &Transport, options: EngineOptions, application: A) -> Self {
         let heartbeat = transport.engineio_heartbeat(options.ping_interval, options.ping_timeout);
-        let inner = Inner { transport: transport.clone(), options, heartbeat, application, table: Table::new() };
+        let inner = Inner {
+            transport: transport.clone(),
+            options,
+            heartbeat,
+            application,
+            table: Table::new(),
+        };
         let server = Self(Arc::new(inner));
         transport.spawn(server.clone().sweep());
         server
@@ -74,7 +80,11 @@ impl<A: Application> EngineServer<A> {
     /// Opens a hub connection for a session. Without a socket it polls.
     pub(super) fn connect(&self, socket: Option<TcpStream>) -> Result<Arc<Connection>, Overloaded> {
         let heartbeat = self.0.heartbeat.clone();
-        self.0.transport.hub().open(Registration { gateway: self.0.options.gateway, heartbeat, socket })
+        self.0.transport.hub().open(Registration {
+            gateway: self.0.options.gateway,
+            heartbeat,
+            socket,
+        })
     }
 
     /// Enters a new polling session.
@@ -85,8 +95,13 @@ impl<A: Application> EngineServer<A> {
         application: A::Session,
         place: Option<QuotaGuard<IpAddr>>,
     ) {
-        self.0.transport.counters().connected(self.0.options.gateway, Via::Polling);
-        self.0.table.insert(&Arc::new(Session::new(sid, connection, application, place)));
+        self.0
+            .transport
+            .counters()
+            .connected(self.0.options.gateway, Via::Polling);
+        self.0
+            .table
+            .insert(&Arc::new(Session::new(sid, connection, application, place)));
     }
 
     /// Ends a polling session; does nothing when it has ended or moved before. A waiting GET is answered `answer`;
@@ -102,7 +117,10 @@ impl<A: Application> EngineServer<A> {
         session.connection.gone();
         session.discard();
         let lasted = session.opened.elapsed();
-        self.0.transport.counters().disconnected(self.0.options.gateway, Via::Polling, lasted);
+        self.0
+            .transport
+            .counters()
+            .disconnected(self.0.options.gateway, Via::Polling, lasted);
     }
 
     /// Ends the sessions that the hub has closed and whose clients do not come to hear of it.
@@ -110,7 +128,11 @@ impl<A: Application> EngineServer<A> {
         let shutdown = self.0.transport.shutdown().clone();
         let mut rounds = tokio::time::interval(SWEEP_INTERVAL);
         while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
-            for session in self.0.table.polling_sessions(|session| session.connection.is_closing()) {
+            for session in self
+                .0
+                .table
+                .polling_sessions(|session| session.connection.is_closing())
+            {
                 session.discard();
                 if session.closing_for() >= FAREWELL_TIME {
                     self.end(&session, PollEnd::Close, CloseCode::Normal);

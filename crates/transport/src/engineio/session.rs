@@ -113,7 +113,10 @@ impl<P> Session<P> {
         }
         let (poll, end) = oneshot::channel();
         state.poll = Some(poll);
-        Ok(Poll { end, is_moving: state.stage == Stage::Probed })
+        Ok(Poll {
+            end,
+            is_moving: state.stage == Stage::Probed,
+        })
     }
 
     /// Begins a POST; [`Self::end_post`] ends it.
@@ -146,7 +149,10 @@ impl<P> Session<P> {
     }
 
     /// Ends the session, once. Returns the GET that waits; the outer `None` says that it had ended or moved before.
-    #[expect(clippy::option_option, reason = "whether it ended now, and whether a GET waited")]
+    #[expect(
+        clippy::option_option,
+        reason = "whether it ended now, and whether a GET waited"
+    )]
     pub(super) fn finish(&self) -> Option<Option<oneshot::Sender<PollEnd>>> {
         let mut state = self.state.lock();
         if matches!(state.stage, Stage::Ended | Stage::Moved) {
@@ -169,7 +175,11 @@ impl<P> Session<P> {
 
     /// How long it has been known that the hub closes this session.
     pub(super) fn closing_for(&self) -> Duration {
-        self.state.lock().closing_since.get_or_insert_with(Instant::now).elapsed()
+        self.state
+            .lock()
+            .closing_since
+            .get_or_insert_with(Instant::now)
+            .elapsed()
     }
 }
 

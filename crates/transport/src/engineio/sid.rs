@@ -51,7 +51,14 @@ mod tests {
         let sid = Sid::generate().unwrap();
         assert_eq!(sid.text().len(), 20);
         assert_eq!(Sid::parse(&sid.text()), Some(sid));
-        for text in ["", "abc", "AAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAA+", "AAAAAAAAAAAAAAAAAAAAAAAA", "é"] {
+        for text in [
+            "",
+            "abc",
+            "AAAAAAAAAAAAAAAAAAA=",
+            "AAAAAAAAAAAAAAAAAAA+",
+            "AAAAAAAAAAAAAAAAAAAAAAAA",
+            "é",
+        ] {
             assert_eq!(Sid::parse(text), None, "{text}");
         }
         assert_ne!(Sid::generate().unwrap(), sid);

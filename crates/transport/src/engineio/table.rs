@@ -40,7 +40,10 @@ pub(super) enum Found<P> {
 
 impl<P> Table<P> {
     pub(super) fn new() -> Self {
-        Self { stripes: std::array::from_fn(|_| Mutex::default()), tombstones: Mutex::default() }
+        Self {
+            stripes: std::array::from_fn(|_| Mutex::default()),
+            tombstones: Mutex::default(),
+        }
     }
 
     pub(super) fn find(&self, sid: Sid) -> Found<P> {
@@ -52,7 +55,9 @@ impl<P> Table<P> {
     }
 
     pub(super) fn insert(&self, session: &Arc<Session<P>>) {
-        self.stripe(session.sid).lock().insert(session.sid, Entry::Polling(session.clone()));
+        self.stripe(session.sid)
+            .lock()
+            .insert(session.sid, Entry::Polling(session.clone()));
     }
 
     /// Notes that a session is on a WebSocket, from its start or by an upgrade.
@@ -112,7 +117,10 @@ impl<P> Table<P> {
 }
 
 fn forget_old(tombstones: &mut VecDeque<(Sid, Instant)>) {
-    while tombstones.front().is_some_and(|(_, since)| since.elapsed() > TOMBSTONE_TIME) {
+    while tombstones
+        .front()
+        .is_some_and(|(_, since)| since.elapsed() > TOMBSTONE_TIME)
+    {
         tombstones.pop_front();
     }
 }

@@ -75,13 +75,23 @@ pub(super) async fn start<A: Application>(
         return transport.lingering().refuse(stream, code, limits.linger).await;
     }
     // Lost by a hair against another handshake, the socket is closed without a word.
-    let Ok(connection) = server.connect(Some(stream)) else { return };
+    let Ok(connection) = server.connect(Some(stream)) else {
+        return;
+    };
     connection.send(open_packet(&server, sid, &[])).await;
     let application = server.application().open(connection.clone(), &handshake);
     server.table().insert_websocket(sid);
     let live = Live::new(transport.clone(), connection, place);
     // A task of its own: this one is as large as everything that led here.
-    transport.spawn(websocket::serve(live, early, Socket { server, sid, application }));
+    transport.spawn(websocket::serve(
+        live,
+        early,
+        Socket {
+            server,
+            sid,
+            application,
+        },
+    ));
 }
 
 /// A WebSocket that a polling session may move to.
@@ -94,9 +104,13 @@ pub(super) async fn take_over<A: Application>(
     let limit = server.options().upgrade_timeout;
     let probing = probe::run(stream, early, &claim);
     // Failing, only this WebSocket closes: the session polls on.
-    let Ok(Ok(probed)) = tokio::time::timeout(limit, probing).await else { return };
+    let Ok(Ok(probed)) = tokio::time::timeout(limit, probing).await else {
+        return;
+    };
     let (sid, connection) = (claim.session().sid, claim.session().connection.clone());
-    let Some(moved) = claim.complete(server.table()).await else { return };
+    let Some(moved) = claim.complete(server.table()).await else {
+        return;
+    };
     let transport = server.transport().clone();
     transport.counters().left(server.options().gateway, Via::Polling);
     let live = Live::new(transport.clone(), connection, moved.place);
@@ -104,5 +118,13 @@ pub(super) async fn take_over<A: Application>(
     let (Some(application), Ok(())) = (moved.application, attached) else {
         return server.table().remove(sid);
     };
-    transport.spawn(websocket::serve(live, probed.rest, Socket { server, sid, application }));
+    transport.spawn(websocket::serve(
+        live,
+        probed.rest,
+        Socket {
+            server,
+            sid,
+            application,
+        },
+    ));
 }

@@ -23,13 +23,19 @@ pub struct SocketHandle {
 
 impl SocketHandle {
     pub(super) fn new(connection: Arc<Connection>, namespace: Arc<str>) -> Self {
-        Self { connection, namespace, has_left: Arc::default() }
+        Self {
+            connection,
+            namespace,
+            has_left: Arc::default(),
+        }
     }
 
     /// Emits an event, behind everything published to the client before. After the client has left it does nothing.
     pub async fn emit(&self, name: &str, args: &[impl Borrow<RawValue>]) {
         if !self.has_left() {
-            self.connection.send(encode_event(&self.namespace, name, args, None)).await;
+            self.connection
+                .send(encode_event(&self.namespace, name, args, None))
+                .await;
         }
     }
 
@@ -75,7 +81,10 @@ impl SocketHandle {
 /// Whether a refusal stands for good, and is about who the client is rather than about its bytes.
 pub(super) fn stops_client(code: CloseCode) -> bool {
     code.retry() == Retry::No
-        && !matches!(code, CloseCode::ProtocolError | CloseCode::InvalidUtf8 | CloseCode::MessageTooBig)
+        && !matches!(
+            code,
+            CloseCode::ProtocolError | CloseCode::InvalidUtf8 | CloseCode::MessageTooBig
+        )
 }
 
 impl fmt::Debug for SocketHandle {

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tidings_hub::{Connection, ConnectionId};
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::socketio::{
-    Assembler, Kind, Packet, Payload, encode_connect, encode_connect_error,
-};
+use tidings_wire::socketio::{Assembler, Kind, Packet, Payload, encode_connect, encode_connect_error};
 
 use super::connect_timeout::ConnectTimeout;
 use super::handle::stops_client;
@@ -92,7 +90,10 @@ impl<A: Application> Protocol for Session<A> {
 
 impl<A: Application> Session<A> {
     async fn packet(&mut self, packet: Packet, attachments: Vec<Bytes>) -> Result<(), CloseCode> {
-        let place = self.namespaces.iter().position(|joined| *joined.handle.namespace == *packet.namespace);
+        let place = self
+            .namespaces
+            .iter()
+            .position(|joined| *joined.handle.namespace == *packet.namespace);
         let Some(place) = place else {
             return match packet.kind {
                 Kind::Connect => self.connect(&packet).await,
@@ -118,7 +119,16 @@ impl<A: Application> Session<A> {
                     namespace: self.namespaces[place].handle.namespace.clone(),
                     id,
                 });
-                self.event(place, Event { name, args, attachments, ack }).await
+                self.event(
+                    place,
+                    Event {
+                        name,
+                        args,
+                        attachments,
+                        ack,
+                    },
+                )
+                .await
             }
             // Nothing here asks for acknowledgements; those that come belong to nothing and are ignored.
             (Kind::Ack | Kind::BinaryAck, _) => Ok(()),
@@ -153,20 +163,34 @@ impl<A: Application> Session<A> {
         };
         self.connect_timeout = None;
         // The first namespace shows the connection's public id, by which publishers can exclude it.
-        let id = if self.namespaces.is_empty() { self.connection.id() } else { ConnectionId::generate() };
-        self.connection.send(encode_connect(&namespace, &id.short())).await;
+        let id = if self.namespaces.is_empty() {
+            self.connection.id()
+        } else {
+            ConnectionId::generate()
+        };
+        self.connection
+            .send(encode_connect(&namespace, &id.short()))
+            .await;
         self.shared.application.connected(&mut socket).await;
         self.namespaces.push(Namespace { handle, socket });
         Ok(())
     }
 
     async fn event(&mut self, place: usize, event: Event) -> Result<(), CloseCode> {
-        let result = self.shared.application.event(&mut self.namespaces[place].socket, event).await;
+        let result = self
+            .shared
+            .application
+            .event(&mut self.namespaces[place].socket, event)
+            .await;
         if let Err(code) = result
             && stops_client(code)
         {
             // Copied, because sockets need not be `Sync`.
-            let handles: Vec<_> = self.namespaces.iter().map(|joined| joined.handle.clone()).collect();
+            let handles: Vec<_> = self
+                .namespaces
+                .iter()
+                .map(|joined| joined.handle.clone())
+                .collect();
             for handle in handles {
                 handle.disconnect(false).await;
             }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::polling::{Client, PATIENCE, ask, transport};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use crate::polling::{Client, PATIENCE, ask, transport};
 use tidings_hub::{Connection, Gateway};
 use tidings_transport::engineio::{Application, EngineOptions, EngineServer, Handshake};
 use tidings_transport::{Incoming, OriginPolicy, PeerAddress, Protocol, Transport, TransportLimits, Via};
@@ -29,7 +29,10 @@ impl Application for Echo {
     type Session = EchoSession;
 
     fn open(&self, connection: Arc<Connection>, _handshake: &Handshake<'_>) -> EchoSession {
-        EchoSession { connection, ended: self.ended.clone() }
+        EchoSession {
+            connection,
+            ended: self.ended.clone(),
+        }
     }
 }
 
@@ -41,7 +44,11 @@ impl Protocol for EchoSession {
         };
         self.connection.send(packet.to_frame()).await;
         let forbidden = matches!(&message, Incoming::Text(text) if &**text == "forbid");
-        if forbidden { Err(CloseCode::Forbidden) } else { Ok(()) }
+        if forbidden {
+            Err(CloseCode::Forbidden)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -59,7 +66,11 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        Self::with(TransportLimits::default(), OriginPolicy::Any, Duration::from_secs(25))
+        Self::with(
+            TransportLimits::default(),
+            OriginPolicy::Any,
+            Duration::from_secs(25),
+        )
     }
 
     fn with(limits: TransportLimits, origins: OriginPolicy, ping_interval: Duration) -> Self {
@@ -72,7 +83,11 @@ impl Server {
             ..EngineOptions::new("/", Gateway::Flow)
         };
         let routes = EngineServer::new(&transport, options, Echo { ended: ended.clone() }).routes();
-        Self { routes, transport, ended }
+        Self {
+            routes,
+            transport,
+            ended,
+        }
     }
 
     async fn assert_ended(&self) {
@@ -82,7 +97,10 @@ impl Server {
 
     fn open_polls(&self) -> u64 {
         let open = self.transport.counters().figures().open;
-        open.iter().filter(|kind| kind.via == Via::Polling).map(|kind| kind.count).sum()
+        open.iter()
+            .filter(|kind| kind.via == Via::Polling)
+            .map(|kind| kind.count)
+            .sum()
     }
 }
 
@@ -90,19 +108,63 @@ impl Server {
 async fn mistakes_have_their_numbers() {
     let server = Server::start();
     for (method, query, body) in [
-        (Method::GET, "EIO=4", r#"{"code":0,"message":"Transport unknown"}"#),
-        (Method::GET, "EIO=4&transport=x", r#"{"code":0,"message":"Transport unknown"}"#),
-        (Method::GET, "EIO=4&transport=polling&sid=x", r#"{"code":1,"message":"Session ID unknown"}"#),
-        (Method::POST, "EIO=4&transport=polling&sid=x", r#"{"code":1,"message":"Session ID unknown"}"#),
-        (Method::POST, "EIO=4&transport=polling", r#"{"code":2,"message":"Bad handshake method"}"#),
-        (Method::PUT, "EIO=4&transport=polling", r#"{"code":2,"message":"Bad handshake method"}"#),
-        (Method::GET, "EIO=4&transport=websocket", r#"{"code":3,"message":"Bad request"}"#),
-        (Method::GET, "EIO=3&transport=polling", r#"{"code":5,"message":"Unsupported protocol version"}"#),
-        (Method::GET, "transport=polling", r#"{"code":5,"message":"Unsupported protocol version"}"#),
+        (
+            Method::GET,
+            "EIO=4",
+            r#"{"code":0,"message":"Transport unknown"}"#,
+        ),
+        (
+            Method::GET,
+            "EIO=4&transport=x",
+            r#"{"code":0,"message":"Transport unknown"}"#,
+        ),
+        (
+            Method::GET,
+            "EIO=4&transport=polling&sid=x",
+            r#"{"code":1,"message":"Session ID unknown"}"#,
+        ),
+        (
+            Method::POST,
+            "EIO=4&transport=polling&sid=x",
+            r#"{"code":1,"message":"Session ID unknown"}"#,
+        ),
+        (
+            Method::POST,
+            "EIO=4&transport=polling",
+            r#"{"code":2,"message":"Bad handshake method"}"#,
+        ),
+        (
+            Method::PUT,
+            "EIO=4&transport=polling",
+            r#"{"code":2,"message":"Bad handshake method"}"#,
+        ),
+        (
+            Method::GET,
+            "EIO=4&transport=websocket",
+            r#"{"code":3,"message":"Bad request"}"#,
+        ),
+        (
+            Method::GET,
+            "EIO=3&transport=polling",
+            r#"{"code":5,"message":"Unsupported protocol version"}"#,
+        ),
+        (
+            Method::GET,
+            "transport=polling",
+            r#"{"code":5,"message":"Unsupported protocol version"}"#,
+        ),
     ] {
-        let request = Request::builder().method(method).uri(format!("/?{query}")).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/?{query}"))
+            .body(Body::empty())
+            .unwrap();
         let answer = ask(&server.routes, request).await;
-        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::BAD_REQUEST, body), "{query}");
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::BAD_REQUEST, body),
+            "{query}"
+        );
         assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
         assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     }
@@ -115,7 +177,10 @@ async fn only_allowed_origins_get_in() {
     let server = Server::with(TransportLimits::default(), list, Duration::from_secs(25));
     let from = |method: Method, origin: &str| {
         let request = Request::builder().method(method).uri("/?EIO=4&transport=polling");
-        request.header(header::ORIGIN, origin).body(Body::empty()).unwrap()
+        request
+            .header(header::ORIGIN, origin)
+            .body(Body::empty())
+            .unwrap()
     };
     let allowed = |headers: &HeaderMap| headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned();
 
@@ -204,13 +269,22 @@ async fn broken_posts_end_the_session() {
     let server = Server::start();
     for body in ["abc", "", "2", "bA", "4a\x1e"] {
         let client = Client::open(&server.routes).await;
-        assert_eq!(client.post(body).await.status, StatusCode::BAD_REQUEST, "{body:?}");
+        assert_eq!(
+            client.post(body).await.status,
+            StatusCode::BAD_REQUEST,
+            "{body:?}"
+        );
         client.assert_gone().await;
         server.assert_ended().await;
     }
     let client = Client::open(&server.routes).await;
     let request = Request::post(&client.query).header(header::CONTENT_TYPE, "application/octet-stream");
-    assert_eq!(ask(&server.routes, request.body(Body::from("4a")).unwrap()).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        ask(&server.routes, request.body(Body::from("4a")).unwrap())
+            .await
+            .status,
+        StatusCode::BAD_REQUEST
+    );
     client.assert_gone().await;
 }
 
@@ -219,7 +293,10 @@ async fn a_body_over_the_limit_is_refused_and_the_session_lives() {
     let client = Client::open(&Server::start().routes).await;
     for length in [10_000, 100_000] {
         let answer = client.post(&format!("4{}", "x".repeat(length))).await;
-        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, ""));
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::PAYLOAD_TOO_LARGE, "")
+        );
     }
     client.post("4after").await;
     assert_eq!(client.packets(1).await, ["4after"]);
@@ -227,14 +304,22 @@ async fn a_body_over_the_limit_is_refused_and_the_session_lives() {
 
 #[tokio::test]
 async fn a_silent_client_is_given_up() {
-    let server = Server::with(TransportLimits::default(), OriginPolicy::Any, Duration::from_millis(100));
+    let server = Server::with(
+        TransportLimits::default(),
+        OriginPolicy::Any,
+        Duration::from_millis(100),
+    );
     let client = Client::open(&server.routes).await;
     loop {
         let answer = client.get().await;
         if answer.status != StatusCode::OK || answer.body.ends_with('1') {
             break;
         }
-        assert!(answer.body.split('\x1e').all(|packet| packet == "2"), "{:?}", answer.body);
+        assert!(
+            answer.body.split('\x1e').all(|packet| packet == "2"),
+            "{:?}",
+            answer.body
+        );
     }
     client.assert_gone().await;
     server.assert_ended().await;
@@ -242,14 +327,22 @@ async fn a_silent_client_is_given_up() {
 
 #[tokio::test]
 async fn a_client_that_never_comes_back_leaves_nothing() {
-    let server = Server::with(TransportLimits::default(), OriginPolicy::Any, Duration::from_millis(100));
+    let server = Server::with(
+        TransportLimits::default(),
+        OriginPolicy::Any,
+        Duration::from_millis(100),
+    );
     Client::open(&server.routes).await;
     server.assert_ended().await;
 }
 
 #[tokio::test]
 async fn a_flood_of_packets_closes() {
-    let limits = TransportLimits { messages_per_second: 1, message_burst: 10, ..TransportLimits::default() };
+    let limits = TransportLimits {
+        messages_per_second: 1,
+        message_burst: 10,
+        ..TransportLimits::default()
+    };
     let server = Server::with(limits, OriginPolicy::Any, Duration::from_secs(25));
     let client = Client::open(&server.routes).await;
     client.post(&["4a"; 10].join("\x1e")).await;
@@ -261,14 +354,23 @@ async fn a_flood_of_packets_closes() {
 
 #[tokio::test]
 async fn an_address_has_a_quota() {
-    let limits = TransportLimits { connections_per_address_max: 1, ..TransportLimits::default() };
+    let limits = TransportLimits {
+        connections_per_address_max: 1,
+        ..TransportLimits::default()
+    };
     let server = Server::with(limits, OriginPolicy::Any, Duration::from_secs(25));
     let request = || {
         let peer = PeerAddress("192.0.2.7:1".parse().unwrap());
-        Request::get("/?EIO=4&transport=polling").extension(peer).body(Body::empty()).unwrap()
+        Request::get("/?EIO=4&transport=polling")
+            .extension(peer)
+            .body(Body::empty())
+            .unwrap()
     };
     let client = Client::open_with(&server.routes, request()).await;
-    assert_eq!(ask(&server.routes, request()).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        ask(&server.routes, request()).await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
     client.post("1").await;
     Client::open_with(&server.routes, request()).await;
 }
@@ -277,7 +379,9 @@ async fn an_address_has_a_quota() {
 async fn a_server_going_down_takes_no_sessions() {
     let server = Server::start();
     server.transport.shutdown().cancel();
-    let request = Request::get("/?EIO=4&transport=polling").body(Body::empty()).unwrap();
+    let request = Request::get("/?EIO=4&transport=polling")
+        .body(Body::empty())
+        .unwrap();
     let answer = ask(&server.routes, request).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers.contains_key(header::RETRY_AFTER));

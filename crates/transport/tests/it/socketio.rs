@@ -41,11 +41,21 @@ impl Application for Rooms {
     async fn connect(&self, request: ConnectRequest<'_>) -> Result<Member, Refusal> {
         if request.namespace == "/closed" {
             let data = RawValue::from_string(r#"{"code":"no_key"}"#.to_owned()).unwrap();
-            return Err(Refusal { message: "authentication failed".to_owned(), data: Some(data) });
+            return Err(Refusal {
+                message: "authentication failed".to_owned(),
+                data: Some(data),
+            });
         }
         assert!(request.headers.keys().all(|name| name == "x-key"));
-        let key = request.headers.get("x-key").map(|key| key.to_str().unwrap().to_owned());
-        Ok(Member { handle: request.handle, key, dropped: self.dropped.clone() })
+        let key = request
+            .headers
+            .get("x-key")
+            .map(|key| key.to_str().unwrap().to_owned());
+        Ok(Member {
+            handle: request.handle,
+            key,
+            dropped: self.dropped.clone(),
+        })
     }
 
     async fn connected(&self, member: &mut Member) {
@@ -80,14 +90,23 @@ impl Drop for Member {
 }
 
 fn start() -> (Router, Rooms) {
-    start_with(SocketOptions { namespaces_max: 2, ..SocketOptions::default() })
+    start_with(SocketOptions {
+        namespaces_max: 2,
+        ..SocketOptions::default()
+    })
 }
 
 fn start_with(options: SocketOptions) -> (Router, Rooms) {
-    let rooms = Rooms { left: Arc::new(Semaphore::new(0)), dropped: Arc::new(Semaphore::new(0)) };
+    let rooms = Rooms {
+        left: Arc::new(Semaphore::new(0)),
+        dropped: Arc::new(Semaphore::new(0)),
+    };
     let transport = transport(TransportLimits::default(), OriginPolicy::Any);
     let engine_options = EngineOptions::new("/", Gateway::Flow);
-    (SocketServer::start(&transport, engine_options, options, rooms.clone()).routes(), rooms)
+    (
+        SocketServer::start(&transport, engine_options, options, rooms.clone()).routes(),
+        rooms,
+    )
 }
 
 /// A client in the main namespace.
@@ -101,7 +120,9 @@ async fn connected(routes: &Router) -> Client {
 async fn enter(client: &Client, namespace: &str) -> String {
     client.post(&format!("40{namespace}")).await;
     let packets = client.packets(2).await;
-    let id = packets[0].strip_prefix(&format!(r#"40{namespace}{{"sid":""#)).and_then(|rest| rest.strip_suffix(r#""}"#));
+    let id = packets[0]
+        .strip_prefix(&format!(r#"40{namespace}{{"sid":""#))
+        .and_then(|rest| rest.strip_suffix(r#""}"#));
     assert_eq!(packets[1], format!(r#"42{namespace}["welcome","none"]"#));
     id.unwrap_or_else(|| panic!("{}", packets[0])).to_owned()
 }
@@ -114,7 +135,10 @@ async fn namespaces_have_their_own_ids_and_are_limited() {
     let other = enter(&client, "/a?b=c,").await;
     assert!(main.len() >= 20 && other.len() >= 20 && main != other);
     client.post("40/b").await;
-    assert_eq!(client.packets(1).await, [r#"44/b,{"message":"Too many namespaces"}"#]);
+    assert_eq!(
+        client.packets(1).await,
+        [r#"44/b,{"message":"Too many namespaces"}"#]
+    );
     client.post("42/a?b=c,[\"echo\",1.0]").await;
     assert_eq!(client.packets(1).await, [r#"42/a?b=c,["echo",1.0]"#]);
 }
@@ -133,7 +157,9 @@ async fn a_refusal_carries_its_data_and_keeps_the_transport() {
 #[tokio::test]
 async fn headers_that_are_needed_are_kept() {
     let (routes, _) = start();
-    let request = Request::get("/?EIO=4&transport=polling").header("x-key", "k1").header("cookie", "a=b");
+    let request = Request::get("/?EIO=4&transport=polling")
+        .header("x-key", "k1")
+        .header("cookie", "a=b");
     let client = Client::open_with(&routes, request.body(Body::empty()).unwrap()).await;
     client.post("40").await;
     assert_eq!(client.packets(2).await[1], r#"42["welcome","k1"]"#);
@@ -180,8 +206,20 @@ async fn a_lasting_refusal_stops_the_client_and_a_passing_one_does_not() {
 async fn violations_close_the_transport() {
     let (routes, rooms) = start();
     for packet in [
-        "4", "47", "4abc", "40", "42/a,[\"x\"]", "43/a,1[]", "44{}", "42{}", "42[]", "42[\"connect\"]", "41{}",
-        "451-[\"x\",{\"_placeholder\":true,\"num\":0}]\x1e42[\"x\"]", "bAQ==", "4511-[\"x\"]",
+        "4",
+        "47",
+        "4abc",
+        "40",
+        "42/a,[\"x\"]",
+        "43/a,1[]",
+        "44{}",
+        "42{}",
+        "42[]",
+        "42[\"connect\"]",
+        "41{}",
+        "451-[\"x\",{\"_placeholder\":true,\"num\":0}]\x1e42[\"x\"]",
+        "bAQ==",
+        "4511-[\"x\"]",
     ] {
         let client = connected(&routes).await;
         client.post(packet).await;
@@ -193,7 +231,10 @@ async fn violations_close_the_transport() {
 
 #[tokio::test]
 async fn a_client_that_enters_no_namespace_is_closed() {
-    let options = SocketOptions { connect_timeout: Duration::from_millis(20), ..SocketOptions::default() };
+    let options = SocketOptions {
+        connect_timeout: Duration::from_millis(20),
+        ..SocketOptions::default()
+    };
     let (routes, _) = start_with(options);
     let client = Client::open(&routes).await;
     client.post("40/closed").await;
