@@ -81,7 +81,8 @@ impl Relay {
             return Ok(());
         }
         let oldest = state.frames.front().map_or(now, |(_, published)| *published);
-        if state.bytes + frame.len() > limits.bytes_max
+        let is_over_bytes = state.bytes + frame.len() > limits.bytes_max && !state.frames.is_empty();
+        if is_over_bytes
             || state.frames.len() >= limits.frames_max
             || now.since(oldest) > limits.age_ticks_max
         {

@@ -15,7 +15,7 @@ use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
 use crate::counters::{ShardCounters, Tally};
 use crate::mailbox::Mailbox;
-use crate::outbox::Spares;
+use crate::outbox::{Outbox, Spares};
 use crate::publication::Publication;
 use crate::relay::RelayLimits;
 use crate::sequencer::Sequencer;
@@ -51,6 +51,14 @@ struct Limits {
     outbox_age_ticks_max: u32,
     close_timeout_ticks: u32,
     relay: RelayLimits,
+}
+
+impl Limits {
+    /// A single frame may be larger than the bound on bytes: what was accepted must be deliverable.
+    fn are_exceeded_by(&self, outbox: &Outbox) -> bool {
+        (outbox.bytes() > self.outbox_bytes_max && !outbox.has_one())
+            || outbox.frames() > self.outbox_frames_max
+    }
 }
 
 struct Shard {

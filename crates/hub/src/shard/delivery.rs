@@ -30,9 +30,7 @@ impl Shard {
             }
         }
         run.clear();
-        for slot in std::mem::take(&mut self.overflowing) {
-            self.cut_slow_consumer(slot);
-        }
+        self.cut_overflowing();
     }
 
     /// An event to several rooms, or with exclusions: each connection at most once.
@@ -67,10 +65,8 @@ impl Shard {
                 slot.outbox
                     .push(frame.as_bytes().clone(), published, &mut self.spares);
                 self.tally.deliveries += 1;
-                if slot.outbox.bytes() > self.limits.outbox_bytes_max
-                    || slot.outbox.frames() > self.limits.outbox_frames_max
-                {
-                    self.overflowing.push(number);
+                if self.limits.are_exceeded_by(&slot.outbox) {
+                    self.relieve(number);
                 } else if !slot.dirty && slot.link == Link::Open {
                     slot.dirty = true;
                     self.dirty.push_back(number);
@@ -81,6 +77,25 @@ impl Shard {
                 self.append_to_relay(number, frame, published);
             }
             Link::Free | Link::Dead => {}
+        }
+    }
+
+    /// An outbox is over its bound. A burst can outrun the rolling flush, which says nothing about the client: only
+    /// one whose socket does not take it either is slow.
+    #[cold]
+    fn relieve(&mut self, number: u32) {
+        if self.slots[number as usize].link == Link::Open {
+            self.write(number);
+        }
+        if self.limits.are_exceeded_by(&self.slots[number as usize].outbox) {
+            self.overflowing.push(number);
+        }
+    }
+
+    /// Cuts those that were found over their bound.
+    fn cut_overflowing(&mut self) {
+        for slot in std::mem::take(&mut self.overflowing) {
+            self.cut_slow_consumer(slot);
         }
     }
 
@@ -102,20 +117,17 @@ impl Shard {
         match slot.link {
             Link::Open | Link::Blocked => {
                 slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
-                if slot.outbox.bytes() > self.limits.outbox_bytes_max
-                    || slot.outbox.frames() > self.limits.outbox_frames_max
-                {
-                    self.cut_slow_consumer(number);
-                } else if slot.link == Link::Open {
+                if slot.link == Link::Open {
                     self.write(number);
+                }
+                if self.limits.are_exceeded_by(&self.slots[number as usize].outbox) {
+                    self.cut_slow_consumer(number);
                 }
             }
             Link::Relayed => {
                 let now = self.now;
                 self.append_to_relay(number, &frame, now);
-                for slot in std::mem::take(&mut self.overflowing) {
-                    self.cut_slow_consumer(slot);
-                }
+                self.cut_overflowing();
             }
             Link::Free | Link::Dead => {}
         }

@@ -159,3 +159,46 @@ async fn the_hub_refuses_more_connections_than_it_may_hold() {
     fixture.hub.rooms(tidings_hub::Gateway::Tasks).await;
     assert!(fixture.hub.open(fixture.registration(None)).is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_that_outruns_the_flush_cuts_nobody_who_reads() {
+    let fixture = Fixture::start(limits(), 1).await;
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        let (connection, mut client) = fixture.connect().await;
+        connection
+            .join(room("r"), fixture.encoding, Some(Frame::text("joined")))
+            .await;
+        assert_eq!(client.text().await, "joined");
+        clients.push(client);
+    }
+    for number in 0..500 {
+        fixture.publish(&["r"], &number.to_string()).await;
+    }
+    for client in &mut clients {
+        for number in 0..500 {
+            assert_eq!(client.text().await, number.to_string());
+        }
+    }
+    assert_eq!(fixture.hub.figures().closed.of(CloseCode::SlowConsumer), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_larger_than_the_outbox_reaches_who_reads() {
+    let fixture = Fixture::start(limits(), 1).await;
+    let (connection, mut client) = fixture.connect().await;
+    connection
+        .join(room("r"), fixture.encoding, Some(Frame::text("joined")))
+        .await;
+    assert_eq!(client.text().await, "joined");
+    let data = format!("\"{}\"", "x".repeat(4 * 1024 * 1024));
+    fixture.publish(&["r"], &data).await;
+    assert_eq!(client.text().await.len(), data.len());
+    assert!(!connection.is_closing());
+
+    let relayed = fixture.hub.open(fixture.registration(None)).unwrap();
+    relayed.join(room("r"), fixture.encoding, None).await;
+    fixture.publish(&["r"], &data).await;
+    let taken = relayed.relay().unwrap().next().await;
+    assert_eq!((taken.frames.len(), taken.closed), (1, None));
+}
