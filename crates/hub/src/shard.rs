@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+use tidings_wire::close_code::CloseCode;
 
 /// Commands applied in one lap.
 const COMMANDS_PER_LAP: usize = 64;
@@ -84,6 +85,8 @@ struct Shard {
     overflowing: Vec<u32>,
     /// Numbers publishes that need to visit a connection at most once.
     visit: u32,
+    /// Set once a drain is on.
+    draining: Option<CloseCode>,
     tally: Tally,
 }
 
@@ -129,6 +132,7 @@ pub(crate) fn start(
         spares: Spares::default(),
         overflowing: Vec::new(),
         visit: 0,
+        draining: None,
         tally: Tally::default(),
     };
     tokio::spawn(shard.run());

@@ -56,7 +56,10 @@ impl Listener {
             let options = SockRef::from(socket);
             options.set_send_buffer_size(SEND_BUFFER_BYTES)?;
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+            {
+                options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+                options.set_tcp_user_timeout(Some(limits.send_timeout))?;
+            }
         }
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())

@@ -43,6 +43,8 @@ pub struct TransportLimits {
     pub connections_max: usize,
     /// Connections from one address (IPv6: one /64).
     pub connections_per_address_max: usize,
+    /// How long the kernel keeps a socket whose peer takes nothing any more: the end of responses nobody reads.
+    pub send_timeout: Duration,
     /// How long a refused client may take to read its close frame and leave.
     pub linger: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for TransportLimits {
             handshakes_per_second: 1_000,
             connections_max: 1_000_000,
             connections_per_address_max: 1_000,
+            send_timeout: Duration::from_secs(60),
             linger: Duration::from_secs(5),
         }
     }
@@ -119,7 +122,12 @@ impl Transport {
             handshake_rate: HandshakeRate::new(limits.handshakes_per_second),
             origins,
             addresses: Quota::new(limits.connections_per_address_max),
-            http: Quota::new(limits.connections_per_address_max.max(HTTP_PER_ADDRESS_MIN)),
+            http: Quota::new(
+                limits
+                    .connections_per_address_max
+                    .saturating_mul(2)
+                    .max(HTTP_PER_ADDRESS_MIN),
+            ),
             lingering: Lingering::default(),
             counters: TransportCounters::default(),
             heartbeat,

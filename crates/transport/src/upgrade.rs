@@ -142,7 +142,7 @@ impl WebSocketUpgrade {
         self.switch(transport, then)
     }
 
-    fn turn_away(self, transport: &Transport, code: CloseCode) -> Response {
+    pub(crate) fn turn_away(self, transport: &Transport, code: CloseCode) -> Response {
         let shared = transport.clone();
         self.switch(transport, move |stream, _early| async move {
             shared

@@ -82,20 +82,18 @@ impl Shard {
         }
     }
 
-    /// Gives every connection its turn within `spread`.
+    /// Gives every connection its turn within `spread`; one that opens from now on is closed at once.
     pub(super) fn drain(&mut self, code: CloseCode, spread: Duration) {
+        self.draining = Some(code);
         let spread = u64::from(ticks(spread));
         let count = self.slots.len().max(1) as u64;
         for number in 0..self.slots.len() as u32 {
             if self.slots[number as usize].link == Link::Free {
                 continue;
             }
-            self.ledgers[number as usize].drain = Some(code);
-            self.set_deadline(
-                number,
-                Purpose::Drain,
-                (spread * u64::from(number) / count) as u32,
-            );
+            let delay = (spread * u64::from(number) / count) as u32;
+            self.ledgers[number as usize].drain = Some((code, self.now.after(delay)));
+            self.set_deadline(number, Purpose::Drain, delay);
         }
     }
 

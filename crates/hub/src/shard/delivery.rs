@@ -141,6 +141,10 @@ impl Shard {
         let Some(relay) = connection.relay() else { return };
         let waiting = relay.take();
         let slot = &mut self.slots[number as usize];
+        if slot.link == Link::Dead {
+            // It was cut while it had no socket to cut.
+            return self.cut(number);
+        }
         if slot.link != Link::Relayed {
             return;
         }

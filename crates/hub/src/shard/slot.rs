@@ -8,6 +8,7 @@ use crate::{Connection, ConnectionId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Frame;
 
 /// Where a connection's frames go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,8 @@ pub(super) struct Ledger {
     pub(super) ping_due: Ticks,
     /// The last publish that visited the connection, among those that may meet it twice.
     pub(super) visited: u32,
-    /// What a drain will close it with.
-    pub(super) drain: Option<CloseCode>,
+    /// What a drain will close it with, and when.
+    pub(super) drain: Option<(CloseCode, Ticks)>,
 }
 
 /// A connection's place in a room.
@@ -104,6 +105,9 @@ impl Shard {
         slot.connection = Some(connection);
         self.tally.opened += 1;
         self.start_heartbeat(number);
+        if let Some(code) = self.draining {
+            self.close(number, code, Frame::close(code));
+        }
     }
 
     /// Takes the slot back: its memberships end, its outbox is thrown away.

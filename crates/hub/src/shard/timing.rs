@@ -31,11 +31,7 @@ impl Shard {
             Purpose::Beat => self.beat(number),
             Purpose::Age => self.judge_age(number),
             Purpose::Reset => self.reset(number),
-            Purpose::Drain => {
-                if let Some(code) = self.ledgers[number as usize].drain.take() {
-                    self.close(number, code, Frame::close(code));
-                }
-            }
+            Purpose::Drain => self.judge_drain(number),
         }
     }
 
@@ -64,6 +60,17 @@ impl Shard {
         let until_ping = self.ledgers[number as usize].ping_due.since(self.now);
         let until_silent = silent_max - silent;
         self.set_deadline(number, Purpose::Beat, until_ping.min(until_silent));
+    }
+
+    /// Closes a connection whose turn in the drain has come, or looks again when it has.
+    fn judge_drain(&mut self, number: u32) {
+        let Some((code, due)) = self.ledgers[number as usize].drain else {
+            return;
+        };
+        match due.since(self.now) {
+            0 => self.close(number, code, Frame::close(code)),
+            left => self.set_deadline(number, Purpose::Drain, left),
+        }
     }
 
     /// Cuts a connection whose oldest frame has waited too long, or looks again when it would have.

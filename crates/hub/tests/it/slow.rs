@@ -141,6 +141,8 @@ async fn a_drain_closes_everybody_with_its_code() {
     for (_, client) in &mut clients {
         assert_eq!(client.close_code().await, 1001);
     }
+    let (_late, mut late_client) = fixture.connect().await;
+    assert_eq!(late_client.close_code().await, 1001);
 }
 
 #[tokio::test]

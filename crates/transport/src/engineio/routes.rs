@@ -166,9 +166,8 @@ async fn handshake<A: Application>(
         Some(None) => {
             transport.counters().refused_before(RefusedBefore::AddressQuota);
             if via == Via::WebSocket {
-                return Ok(websocket_of(request)
-                    .await?
-                    .refuse(transport, CloseCode::RateLimited));
+                let websocket = websocket_of(request).await?;
+                return Ok(websocket.turn_away(transport, CloseCode::RateLimited));
             }
             return Err(Refused::Lack(Problem::new(ProblemCode::RateLimited)));
         }
