@@ -18,8 +18,8 @@ pub use registry::{Ownership, RegistryRule};
 pub use room::{BoxFuture, ROOM_BYTES_MAX, RoomAccess, RoomKind, RoomRule, RoomTarget, Verdict};
 pub use tenant_key::{KeyHash, TENANT_KEY_BYTES_MAX, TenantKey, TenantKeyError, secrets_equal};
 pub use token::{
-    Claims, JwtSecret, JwtSigner, JwtVerifier, LEEWAY_S, SECRET_BYTES_MIN, SecretTooShort, ServiceClaims,
-    ServiceScope, SignError, TOKEN_BYTES_MAX, TokenError, TokenText, UnknownScope, UserTokenRules,
-    install_crypto_provider,
+    CONTROL_AUDIENCE, Claims, JwtSecret, JwtSigner, JwtVerifier, LEEWAY_S, SECRET_BYTES_MIN, SecretTooShort,
+    ServiceClaims, ServiceScope, SignError, TOKEN_BYTES_MAX, TokenError, TokenText, UnknownScope,
+    UserTokenRules, install_crypto_provider,
 };
 pub use user_id::{USER_ID_BYTES_MAX, UserId, UserIdError};

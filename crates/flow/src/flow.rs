@@ -1,5 +1,6 @@
 //! The gateway as one value: what its entries share.
 
+mod admission;
 mod health;
 mod live;
 
@@ -11,9 +12,9 @@ use axum::Router;
 use tidings_bus::Bus;
 use tidings_hub::Event;
 use tidings_store::{Clock, Store, TenantId};
-use tidings_transport::Transport;
+use tidings_transport::{Quota, Transport};
 use tidings_wire::time::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use crate::authentication::Principal;
 use crate::encoding::FlowEncodings;
@@ -22,6 +23,7 @@ use crate::response::Failure;
 use crate::usage::Usage;
 use crate::{http, plain, socket};
 
+use admission::Queries;
 pub use health::Health;
 pub(crate) use live::{LiveConnection, LiveHandle};
 
@@ -31,6 +33,13 @@ const COMMANDS_MAX: usize = 1_024;
 const USAGE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the keys of live connections are looked at.
 const KEYS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What one tenant may use.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowLimits {
+    /// Connections of one tenant, by all of its keys.
+    pub connections_per_tenant_max: usize,
+}
 
 /// The flow gateway. A clone is another handle.
 #[derive(Clone)]
@@ -44,13 +53,21 @@ struct Inner {
     encodings: FlowEncodings,
     usage: Usage,
     live: Arc<live::LiveConnections>,
+    tenants: Quota<TenantId>,
     commands: Arc<Semaphore>,
+    queries: Queries,
 }
 
 impl Flow {
     /// Brings the parts together and starts the gateway's tasks on the current runtime. `encodings` were registered
     /// with the hub behind `transport` and `bus`.
-    pub fn new(transport: Transport, bus: Arc<dyn Bus>, store: Store, encodings: FlowEncodings) -> Flow {
+    pub fn new(
+        transport: Transport,
+        bus: Arc<dyn Bus>,
+        store: Store,
+        encodings: FlowEncodings,
+        limits: FlowLimits,
+    ) -> Flow {
         let flow = Flow(Arc::new(Inner {
             transport,
             bus,
@@ -59,7 +76,9 @@ impl Flow {
             encodings,
             usage: Usage::default(),
             live: Arc::default(),
+            tenants: Quota::new(limits.connections_per_tenant_max),
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
+            queries: Queries::default(),
         }));
         flow.transport().spawn(flow.clone().write_usage());
         flow.transport().spawn(flow.clone().watch_keys());
@@ -104,6 +123,11 @@ impl Flow {
         self.0.commands.clone().try_acquire_owned().ok()
     }
 
+    /// A place among the queries under way: waits for one, but not for long.
+    pub(crate) async fn admit_query(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.queries.admit().await
+    }
+
     /// Publishes a tenant's event. A failure is logged here; callers only decide what follows from it.
     pub(crate) async fn publish(
         &self,
@@ -130,11 +154,12 @@ impl Flow {
         }
     }
 
-    /// Enters a connection into the books for as long as the guard lives.
-    pub(crate) fn enter(&self, principal: &Principal, handle: LiveHandle) -> LiveConnection {
+    /// Enters a connection into the books for as long as the guard lives, if its tenant may have one more.
+    pub(crate) fn enter(&self, principal: &Principal, handle: LiveHandle) -> Option<LiveConnection> {
+        let place = self.0.tenants.enter(principal.tenant.clone())?;
         self.usage().count(&principal.tenant, "connections.opened");
         self.usage().key_used(principal.key, self.now());
-        self.0.live.enter(principal.key, handle)
+        Some(self.0.live.enter(principal.key, handle, place))
     }
 
     /// Runs `work` on a task of its own, so that it ends even if whoever waits for it goes away. `None` if it

@@ -23,4 +23,4 @@ mod usage;
 mod welcome;
 
 pub use encoding::FlowEncodings;
-pub use flow::{Flow, Health};
+pub use flow::{Flow, FlowLimits, Health};

@@ -39,7 +39,7 @@ async fn events(State(flow): State<Flow>, request: Request) -> Response {
     };
     let transport = flow.transport().clone();
     upgrade.accept(&transport, Gateway::Flow, |connection| async move {
-        Ok::<_, CloseCode>(PlainConnection::open(flow, principal, connection).await)
+        PlainConnection::open(flow, principal, connection).await
     })
 }
 
@@ -52,19 +52,25 @@ struct PlainConnection {
 }
 
 impl PlainConnection {
-    async fn open(flow: Flow, principal: Principal, connection: Arc<Connection>) -> PlainConnection {
-        let live = flow.enter(&principal, LiveHandle::Plain(connection.clone()));
+    async fn open(
+        flow: Flow,
+        principal: Principal,
+        connection: Arc<Connection>,
+    ) -> Result<PlainConnection, CloseCode> {
+        let live = flow
+            .enter(&principal, LiveHandle::Plain(connection.clone()))
+            .ok_or(CloseCode::RateLimited)?;
         let welcome = plain_frame(welcome::EVENT, welcome::data(&principal.tenant, flow.now()).get());
         let encoding = flow.encodings().plain(principal.permissions);
         connection
             .join(tenant_room(&principal.tenant), encoding, Some(welcome))
             .await;
-        PlainConnection {
+        Ok(PlainConnection {
             flow,
             principal,
             connection,
             _live: live,
-        }
+        })
     }
 
     async fn execute(&self, request: Option<&RawValue>) {

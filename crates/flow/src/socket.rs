@@ -9,7 +9,7 @@ use tidings_transport::socketio::{
     Application, ConnectRequest, Event, Refusal, SocketHandle, SocketOptions, SocketServer,
 };
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::socketio::encode_event;
+use tidings_wire::socketio::{Limits, encode_event};
 
 use crate::authentication::{KEY_NAMES, KeyRefusal, OfferedKeys, Principal, authenticate};
 use crate::command;
@@ -21,18 +21,21 @@ use crate::welcome::{self, COMMAND, RESPONSE};
 pub(crate) fn routes(flow: &Flow) -> Router {
     let transport = flow.transport();
     let heartbeat = transport.heartbeat();
+    let message_bytes_max = transport.limits().message_bytes_max;
     let engine_options = EngineOptions {
         ping_interval: heartbeat.interval,
         ping_timeout: heartbeat.timeout,
+        payload_bytes_max: message_bytes_max,
         ..EngineOptions::new("/socket.io", Gateway::Flow)
     };
-    SocketServer::start(
-        transport,
-        engine_options,
-        SocketOptions::default(),
-        Events(flow.clone()),
-    )
-    .routes()
+    let options = SocketOptions {
+        packet_limits: Limits {
+            attachment_bytes_max: message_bytes_max,
+            ..Limits::default()
+        },
+        ..SocketOptions::default()
+    };
+    SocketServer::start(transport, engine_options, options, Events(flow.clone())).routes()
 }
 
 /// What happens on `/events`.
@@ -61,7 +64,12 @@ impl Application for Events {
         let principal = authenticate(flow.store(), flow.clock(), &offered)
             .await
             .map_err(refusal)?;
-        let live = flow.enter(&principal, LiveHandle::Socket(request.handle.clone()));
+        let Some(live) = flow.enter(&principal, LiveHandle::Socket(request.handle.clone())) else {
+            // With its transport, so that the stock client comes back; after a refusal alone it would not. The refusal
+            // comes behind the close and is not sent.
+            request.handle.close(CloseCode::RateLimited).await;
+            return Err(Refusal::new("too many connections of this tenant"));
+        };
         Ok(EventsSocket {
             principal,
             handle: request.handle,

@@ -130,21 +130,36 @@ impl Inner {
             .await
     }
 
-    /// One answer for all: what was accepted before a failure is told from its repetition by its id.
+    /// One answer for all: what was accepted before a failure is told from its repetition by its id. What is to be
+    /// dropped has none to go by, so it is buried last, when it will not come again with the rest.
     async fn take_batch(&self, events: &[envelope::Original<'_>]) -> Status {
-        let mut statuses = Vec::with_capacity(events.len());
+        let mut dropped = Vec::new();
         for event in events {
-            // Ours in any case: Dapr's dead letter topic can only take a batch as a whole.
-            let outcome = self
-                .take_one(event.structured(), event.bytes(), DeadLetters::Ours)
-                .await;
-            statuses.push(Status::of(outcome));
-            if let Outcome::Retry(_) = outcome {
-                return Status::Retry;
+            let outcome = self.ingest.attempt(SOURCE, event.structured()).await;
+            if let Outcome::Dropped(_) = outcome {
+                dropped.push((event, outcome));
+                continue;
+            }
+            let status = Status::of(self.settle(outcome, event).await);
+            if status == Status::Retry {
+                return status;
             }
         }
-        let is_lost = !statuses.is_empty() && statuses.iter().all(|status| *status == Status::Drop);
+        for (event, outcome) in &dropped {
+            let status = Status::of(self.settle(*outcome, event).await);
+            if status == Status::Retry {
+                return status;
+            }
+        }
+        let is_lost = !events.is_empty() && dropped.len() == events.len();
         if is_lost { Status::Drop } else { Status::Success }
+    }
+
+    async fn settle(&self, outcome: Outcome, event: &envelope::Original<'_>) -> Outcome {
+        // Ours in any case: Dapr's dead letter topic can only take a batch as a whole.
+        self.ingest
+            .settle(SOURCE, outcome, event.bytes(), DeadLetters::Ours)
+            .await
     }
 
     async fn take_bulk(&self, entries: &[bulk::Entry<'_>]) -> Response {

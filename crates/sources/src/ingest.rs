@@ -113,10 +113,26 @@ impl Ingest {
             original,
             dead_letters,
         } = delivery;
-        let mut outcome = match self.read(source, received) {
+        let outcome = self.attempt(source, received).await;
+        self.settle(source, outcome, original, dead_letters).await
+    }
+
+    /// Publishes an event if it can be. The outcome is not final before it is settled.
+    pub(crate) async fn attempt(&self, source: &str, received: Received) -> Outcome {
+        match self.read(source, received) {
             Ok((event, identity)) => self.publish(event, identity).await,
             Err(reason) => Outcome::Dropped(reason),
-        };
+        }
+    }
+
+    /// Buries what is to be dropped, and counts what became of the event.
+    pub(crate) async fn settle(
+        &self,
+        source: &'static str,
+        mut outcome: Outcome,
+        original: &[u8],
+        dead_letters: DeadLetters,
+    ) -> Outcome {
         if let (Outcome::Dropped(reason), DeadLetters::Ours) = (outcome, dead_letters)
             && !self.bury(source, reason, original).await
         {

@@ -8,7 +8,7 @@ mod status;
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
 
-pub use registry::{NewExecution, PutExecution, WorkflowExecution};
+pub use registry::{NewExecution, PutExecution};
 pub use report::{ExecutionOutcome, ExecutionReport, NodeOutcome, NodeReport};
 pub use status::{ExecutionStatus, NodeStatus};
 

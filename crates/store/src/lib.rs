@@ -30,7 +30,7 @@ pub use dead_letter::{
 pub use error::{Cause, StoreError};
 pub use execution::{
     Execution, ExecutionOutcome, ExecutionReport, ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution,
-    Node, NodeOutcome, NodeReport, NodeStatus, PutExecution, WorkflowExecution,
+    Node, NodeOutcome, NodeReport, NodeStatus, PutExecution,
 };
 pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};

@@ -48,7 +48,7 @@ pub struct PutWorkflow {
     /// Whether it is new.
     pub created: bool,
     /// Who owned it before, if that was somebody else: whoever is in its room by that right has to leave, and so in
-    /// the rooms of the executions without an owner of their own ([`Store::workflow_executions`]).
+    /// the rooms of the executions without an owner of their own.
     pub previous_owner: Option<OwnerId>,
 }
 
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Deletes a workflow with its executions and their nodes, and returns it as it was. To empty the executions'
-    /// rooms, list them with [`Store::workflow_executions`] before.
+    /// rooms, ask for [`Store::own_owners_of_executions`] before.
     pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
         let mut transaction = self.database.write().await?;
         let before = sqlite::workflows::find(&mut transaction, id).await?;

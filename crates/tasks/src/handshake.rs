@@ -1,13 +1,13 @@
 //! `/ws`: from a request to a welcomed connection.
 
 use crate::Tasks;
-use crate::identity::{BEARER, Credentials};
+use crate::identity::Credentials;
 use crate::session::Session;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use tidings_hub::Gateway;
-use tidings_transport::WebSocketUpgrade;
+use tidings_transport::{BEARER, WebSocketUpgrade};
 use tidings_wire::close_code::CloseCode;
 
 /// Answers the handshake. Who it is is known before the upgrade; a refusal comes after it, as a close code.

@@ -1,12 +1,10 @@
 //! Who connects: what a request says, and what of it is believed.
 
 use axum::extract::Query;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use tidings_access::{JwtVerifier, UserId, UserTokenRules};
+use tidings_transport::{bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
-
-/// The subprotocol by which browsers can send a token outside of the address.
-pub(crate) const BEARER: &str = "bearer";
 
 /// The user behind a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +26,8 @@ impl Credentials {
     pub(crate) fn read(uri: &Uri, headers: &HeaderMap, protocols: &[String]) -> Credentials {
         let Credentials { user_id, token } = Credentials::from_query(uri);
         let token = token
-            .or_else(|| present(bearer(headers).map(str::to_owned)))
-            .or_else(|| present(from_protocols(protocols).map(str::to_owned)));
+            .or_else(|| present(bearer_token(headers).map(str::to_owned)))
+            .or_else(|| present(offered_token(protocols).map(str::to_owned)));
         Credentials { user_id, token }
     }
 
@@ -79,22 +77,6 @@ impl Credentials {
         let user = UserId::new(&user_id).map_err(|_| CloseCode::InvalidUserId)?;
         Ok(Identity { user, expiry_s: None })
     }
-}
-
-/// The token of `Authorization: Bearer TOKEN`; the scheme's case does not matter.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
-    scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim())
-}
-
-/// The token of `Sec-WebSocket-Protocol: bearer, TOKEN`.
-fn from_protocols(offered: &[String]) -> Option<&str> {
-    let place = offered.iter().position(|protocol| protocol == BEARER)?;
-    offered.get(place + 1).map(String::as_str)
 }
 
 fn present(text: Option<String>) -> Option<String> {

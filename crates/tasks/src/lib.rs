@@ -7,7 +7,6 @@
 //! message changes it.
 
 mod encoding;
-mod expiry;
 mod handshake;
 mod identity;
 mod message;

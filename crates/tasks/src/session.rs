@@ -1,14 +1,13 @@
 //! One client's connection.
 
 use crate::encoding::welcome;
-use crate::expiry::Expiry;
 use crate::message::Message;
 use crate::tasks::Inner;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tidings_access::UserId;
 use tidings_hub::{Connection, RoomName};
-use tidings_transport::{Incoming, Protocol, QuotaGuard};
+use tidings_transport::{Incoming, Protocol, QuotaGuard, TokenExpiry};
 use tidings_wire::close_code::CloseCode;
 
 /// What a connection keeps, idle or not: handles only.
@@ -16,7 +15,7 @@ pub(crate) struct Session {
     gateway: Arc<Inner>,
     connection: Arc<Connection>,
     _place: QuotaGuard<UserId>,
-    _expiry: Option<Box<Expiry>>,
+    _expiry: Option<Box<TokenExpiry>>,
 }
 
 // Idle connections are what a server has most of.
@@ -37,8 +36,7 @@ impl Session {
         connection
             .join(room, gateway.encodings.event, Some(welcome))
             .await;
-        let expiry =
-            expiry_s.map(|expiry_s| Box::new(Expiry::watch(gateway.clone(), expiry_s, connection.clone())));
+        let expiry = expiry_s.map(|expiry_s| Box::new(gateway.expiries.watch(expiry_s, connection.clone())));
         Ok(Session {
             gateway,
             connection,

@@ -1,14 +1,13 @@
 //! `GET /stats`: how many connections each user has.
 
 use crate::Tasks;
-use crate::identity::bearer;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tidings_access::UserId;
-use tidings_transport::{Problem, ProblemCode};
+use tidings_transport::{Problem, ProblemCode, bearer_token};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Stats {
@@ -20,7 +19,7 @@ pub(crate) struct Stats {
 pub(crate) async fn stats(State(tasks): State<Tasks>, headers: HeaderMap) -> Result<Json<Stats>, Problem> {
     let gateway = &tasks.0;
     if gateway.settings.stats_token_required {
-        let token = bearer(&headers)
+        let token = bearer_token(&headers)
             .filter(|token| !token.is_empty())
             .ok_or(ProblemCode::MissingToken)?;
         // Operators' and services' tokens alike.

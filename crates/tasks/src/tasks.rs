@@ -1,6 +1,5 @@
 //! The gateway's parts and its routes.
 
-use crate::expiry::{self, Expiries};
 use crate::{TasksEncodings, encoding, handshake, stats};
 use axum::Router;
 use axum::routing::get;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidings_access::{JwtVerifier, UserId, UserTokenRules};
 use tidings_store::Clock;
-use tidings_transport::{Quota, Transport};
+use tidings_transport::{Quota, TokenExpiries, Transport};
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
 
@@ -54,7 +53,7 @@ pub(crate) struct Inner {
     clock: Clock,
     /// Connections by user.
     pub(crate) users: Quota<UserId>,
-    pub(crate) expiries: Expiries,
+    pub(crate) expiries: TokenExpiries,
     pub(crate) counters: TasksCounters,
     pub(crate) pong: Frame,
 }
@@ -80,21 +79,20 @@ pub struct TasksHealth {
 impl Tasks {
     /// Brings the parts together and starts watching over expiries, on the current runtime.
     pub fn new(parts: TasksParts) -> Tasks {
-        let inner = Arc::new(Inner {
+        let clock = parts.clock.clone();
+        let now_s = move || clock.now().as_millis().div_euclid(1_000);
+        Tasks(Arc::new(Inner {
             verifier: parts.verifier,
             rules: parts.rules,
             encodings: parts.encodings,
             settings: parts.settings,
             clock: parts.clock,
             users: Quota::new(parts.settings.connections_per_user_max),
-            expiries: Expiries::default(),
+            expiries: TokenExpiries::start(&parts.transport, now_s),
             counters: TasksCounters::default(),
             pong: encoding::pong(),
             transport: parts.transport,
-        });
-        let transport = inner.transport.clone();
-        transport.spawn(expiry::sweep(Arc::downgrade(&inner), transport.clone()));
-        Tasks(inner)
+        }))
     }
 
     /// `/ws` and `/stats`. `/health` belongs to the listener, `/healthz` to the Dapr routes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use tidings_access::{JwtSecret, JwtVerifier, UserTokenRules};
 use tidings_bus::{Bus, MemoryBus};
-use tidings_flow::{Flow, FlowEncodings};
+use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{Hub, HubBuilder};
 use tidings_sources::dapr::{self, BulkSubscribe, DaprSettings, DaprSource};
 use tidings_sources::{Ingest, IngestSettings, UserPaths};
@@ -28,6 +28,9 @@ use crate::{hub, readings};
 
 /// Connections that a drain closes each second at the most; fewer if the time is longer than that takes.
 const DRAIN_CONNECTIONS_PER_SECOND: u64 = 2_000;
+
+/// What the kernel waits longer for a deaf peer than the hub does.
+const SEND_GRACE: Duration = Duration::from_secs(25);
 
 /// The running parts.
 pub(crate) struct Assembly {
@@ -60,7 +63,15 @@ impl Assembly {
         let transport = transport(config, &hub, connections_max, stop.clone(), &tracker);
         let verifier = || JwtVerifier::new(secret);
 
-        let flow = Flow::new(transport.clone(), bus.clone(), store.clone(), flow_encodings);
+        let flow = Flow::new(
+            transport.clone(),
+            bus.clone(),
+            store.clone(),
+            flow_encodings,
+            FlowLimits {
+                connections_per_tenant_max: config.limits.connections_per_tenant_max as usize,
+            },
+        );
         let tasks = Tasks::new(TasksParts {
             transport: transport.clone(),
             verifier: verifier(),
@@ -200,6 +211,9 @@ fn transport(
             handshakes_per_second: limits.handshakes_per_second,
             connections_max: connections_max as usize,
             connections_per_address_max: limits.connections_per_address_max as usize,
+            // Behind the hub's own ways to end a connection, so that those tell the reason.
+            send_timeout: Duration::from_millis(limits.outbox_age_ms_max + limits.close_timeout_ms)
+                + SEND_GRACE,
             linger: Duration::from_millis(limits.close_timeout_ms),
             ..TransportLimits::default()
         },

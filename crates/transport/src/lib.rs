@@ -8,6 +8,7 @@
 //! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order.
 //! Invariant: an idle plain WebSocket owns no buffer here, only its task.
 
+mod bearer;
 mod body;
 mod counters;
 mod handshake_rate;
@@ -21,6 +22,7 @@ mod peer_address;
 mod problem;
 mod protocol;
 mod quota;
+mod token_expiry;
 mod transport;
 mod upgrade;
 
@@ -28,6 +30,7 @@ pub mod engineio;
 pub mod socketio;
 pub mod websocket;
 
+pub use bearer::{BEARER, bearer_token, offered_token};
 pub use body::read_body;
 pub use counters::{
     DURATION_BOUNDS_SECONDS, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
@@ -39,5 +42,6 @@ pub use peer_address::PeerAddress;
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use protocol::{Incoming, Protocol};
 pub use quota::{Quota, QuotaGuard};
+pub use token_expiry::{TokenExpiries, TokenExpiry};
 pub use transport::{HeartbeatTimes, Transport, TransportLimits};
 pub use upgrade::WebSocketUpgrade;

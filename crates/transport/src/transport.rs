@@ -63,7 +63,7 @@ impl Default for TransportLimits {
             handshakes_per_second: 1_000,
             connections_max: 1_000_000,
             connections_per_address_max: 1_000,
-            send_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_mins(1),
             linger: Duration::from_secs(5),
         }
     }

@@ -8,14 +8,13 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tidings_access::{Claims, JwtVerifier, RegistryRule, RoomAccess, RoomRule, TokenError, UserTokenRules};
 use tidings_bus::{Bus, BusError};
-use tidings_hub::{Connection, Event};
+use tidings_hub::Event;
 use tidings_store::{Clock, Store};
-use tidings_transport::Transport;
+use tidings_transport::{TokenExpiries, Transport};
 use tidings_wire::time::Timestamp;
 
 use crate::access::StoreOwnership;
 use crate::directory::Directory;
-use crate::expiry::{self, Expiries};
 use crate::turns::Turns;
 use crate::{WorkflowsEncodings, handshake, http};
 
@@ -74,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) limits: WorkflowsLimits,
     clock: Clock,
     pub(crate) directory: Directory,
-    pub(crate) expiries: Expiries<Arc<Connection>>,
+    pub(crate) expiries: TokenExpiries,
     /// Lock order: a workflow's turn, then an execution's, then a member's.
     pub(crate) workflow_turns: Turns,
     pub(crate) execution_turns: Turns,
@@ -84,7 +83,9 @@ impl Workflows {
     /// Brings the parts together and starts watching over expiries.
     pub fn new(parts: WorkflowsParts) -> Workflows {
         let registry: Arc<dyn RoomRule> = Arc::new(RegistryRule::new(StoreOwnership(parts.store.clone())));
-        let inner = Arc::new(Inner {
+        let clock = parts.clock.clone();
+        let now_s = move || clock.now().as_millis().div_euclid(1_000);
+        Workflows(Arc::new(Inner {
             bus: parts.bus,
             store: parts.store,
             verifier: parts.verifier,
@@ -98,14 +99,11 @@ impl Workflows {
             limits: parts.limits,
             clock: parts.clock,
             directory: Directory::new(parts.limits.connections_per_user_max),
-            expiries: Expiries::new(),
+            expiries: TokenExpiries::start(&parts.transport, now_s),
             workflow_turns: Turns::new(),
             execution_turns: Turns::new(),
             transport: parts.transport,
-        });
-        let transport = inner.transport.clone();
-        transport.spawn(expiry::sweep(Arc::downgrade(&inner), transport.clone()));
-        Workflows(inner)
+        }))
     }
 
     /// All routes but `/health`, which belongs to the listener.

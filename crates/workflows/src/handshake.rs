@@ -1,18 +1,15 @@
 //! `/api/v1/ws`: who connects.
 
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::Uri;
 use axum::response::Response;
 use tidings_access::Claims;
 use tidings_hub::Gateway;
-use tidings_transport::WebSocketUpgrade;
+use tidings_transport::{BEARER, WebSocketUpgrade, bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
 
 use crate::Workflows;
 use crate::session::Session;
-
-/// The subprotocol by which browsers can send a token outside of the address.
-const BEARER: &str = "bearer";
 
 pub(crate) async fn open(
     State(workflows): State<Workflows>,
@@ -42,8 +39,8 @@ pub(crate) async fn open(
 /// What is wrong with a token, and that it has expired, is one and the same to whoever shows it.
 fn verify(workflows: &Workflows, uri: &Uri, upgrade: &WebSocketUpgrade) -> Result<Claims, CloseCode> {
     let token = from_query(uri)
-        .or_else(|| bearer(upgrade.headers()).map(str::to_owned))
-        .or_else(|| from_protocols(upgrade.protocols()))
+        .or_else(|| bearer_token(upgrade.headers()).map(str::to_owned))
+        .or_else(|| offered_token(upgrade.protocols()).map(str::to_owned))
         .filter(|token| !token.is_empty())
         .ok_or(CloseCode::MissingToken)?;
     workflows
@@ -60,22 +57,6 @@ fn from_query(uri: &Uri) -> Option<String> {
         .find(|(key, _)| key == "token")
         .map(|(_, token)| token)
         .filter(|token| !token.is_empty())
-}
-
-/// The token of `Sec-WebSocket-Protocol: bearer, TOKEN`.
-fn from_protocols(offered: &[String]) -> Option<String> {
-    let place = offered.iter().position(|protocol| protocol == BEARER)?;
-    offered.get(place + 1).cloned()
-}
-
-/// The token of `Authorization: Bearer TOKEN`; the scheme's case does not matter.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]
@@ -98,21 +79,5 @@ mod tests {
                 "{target}"
             );
         }
-    }
-
-    #[test]
-    fn tokens_of_headers() {
-        let headers = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
-        assert_eq!(bearer(&headers("Bearer t")), Some("t"));
-        assert_eq!(bearer(&headers("bearer  t ")), Some("t"));
-        assert_eq!(bearer(&headers("Basic t")), None);
-        assert_eq!(bearer(&headers("Bearer")), None);
-        let offered = |protocols: &[&str]| {
-            from_protocols(&protocols.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(offered(&["bearer", "t"]).as_deref(), Some("t"));
-        assert_eq!(offered(&["json", "bearer", "t"]).as_deref(), Some("t"));
-        assert_eq!(offered(&["bearer"]), None);
-        assert_eq!(offered(&["t"]), None);
     }
 }

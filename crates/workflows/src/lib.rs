@@ -11,7 +11,6 @@
 mod access;
 mod directory;
 mod encoding;
-mod expiry;
 mod frames;
 mod gateway;
 mod handshake;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tidings_access::Claims;
 use tidings_hub::Connection;
-use tidings_transport::{Incoming, Protocol};
+use tidings_transport::{Incoming, Protocol, TokenExpiry};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 
-use crate::expiry::Deadline;
 use crate::frames::{self, RoomText};
 use crate::gateway::Inner;
 use crate::member::Member;
@@ -18,7 +17,7 @@ use crate::messages::{AskedRoom, ClientMessage};
 pub(crate) struct Session {
     gateway: Arc<Inner>,
     member: Arc<Member>,
-    deadline: Deadline,
+    _expiry: TokenExpiry,
 }
 
 impl Session {
@@ -35,7 +34,7 @@ impl Session {
             .directory
             .enter(&member)
             .map_err(|_| CloseCode::RateLimited)?;
-        let deadline = gateway.expiries.watch(expiry_s, connection.clone());
+        let expiry = gateway.expiries.watch(expiry_s, connection.clone());
         let room = member.own_room();
         gateway.directory.join(&member, &room);
         let now = gateway.now();
@@ -48,7 +47,7 @@ impl Session {
         let session = Session {
             gateway,
             member,
-            deadline,
+            _expiry: expiry,
         };
         connection.join(room, encoding, Some(opening)).await;
         Ok(session)
@@ -124,7 +123,6 @@ impl Protocol for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.gateway.expiries.forget(self.deadline);
         self.gateway.directory.leave(&self.member);
     }
 }

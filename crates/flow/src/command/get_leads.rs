@@ -62,6 +62,7 @@ impl Parameters {
             source: self.source.clone(),
             ..LeadFilter::default()
         };
+        let _turn = flow.admit_query().await.ok_or(Failure::ServiceUnavailable)?;
         let page = flow
             .store()
             .list_leads(tenant, &filter, self.limit.unwrap_or(LIMIT_DEFAULT), None)

@@ -99,6 +99,7 @@ impl Parameters {
             flow.store().metric_counts(tenant, since).await?
         };
         let group = |prefix| Group::of(&happened, prefix);
+        let _turn = flow.admit_query().await.ok_or(Failure::ServiceUnavailable)?;
         let counts = match r#type {
             MetricType::Leads => Counts::Leads(flow.store().lead_counts(tenant, since).await?),
             MetricType::Voice => Counts::Group(group("voice.")),

@@ -60,6 +60,7 @@ impl Parameters {
             status: self.status,
             created,
         };
+        let _turn = flow.admit_query().await.ok_or(Failure::ServiceUnavailable)?;
         let hits = flow.store().search_leads(tenant, &search, *LIMITS.end()).await?;
         let (count, total) = (hits.leads.len(), hits.total);
         let message = format!(

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tidings_hub::{Connection, ConnectionId};
-use tidings_store::{Clock, KeyId, Store};
+use tidings_store::{Clock, KeyId, Store, TenantId};
+use tidings_transport::QuotaGuard;
 use tidings_transport::socketio::SocketHandle;
 use tidings_wire::close_code::CloseCode;
 
@@ -27,16 +28,24 @@ pub(crate) struct LiveConnection {
     all: Arc<LiveConnections>,
     key: KeyId,
     id: ConnectionId,
+    _place: QuotaGuard<TenantId>,
 }
 
 impl LiveConnections {
-    pub(crate) fn enter(self: &Arc<Self>, key: KeyId, handle: LiveHandle) -> LiveConnection {
+    /// `place` is the connection's among its tenant's.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        key: KeyId,
+        handle: LiveHandle,
+        place: QuotaGuard<TenantId>,
+    ) -> LiveConnection {
         let id = handle.connection().id();
         self.0.lock().entry(key).or_default().insert(id, handle);
         LiveConnection {
             all: self.clone(),
             key,
             id,
+            _place: place,
         }
     }
 

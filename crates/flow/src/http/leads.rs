@@ -51,6 +51,10 @@ pub(super) async fn list(
     let Query(query) =
         query.map_err(|_| Problem::new(ProblemCode::InvalidParameter).detail("the query is malformed"))?;
     let Listing { filter, limit, after } = Listing::read(&query)?;
+    let _turn = flow
+        .admit_query()
+        .await
+        .ok_or_else(|| Problem::new(ProblemCode::Overloaded))?;
     let page = flow
         .store()
         .list_leads(&principal.tenant, &filter, limit, after.as_ref())

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tidings_access::TenantKey;
 use tidings_bus::{Bus, MemoryBus};
-use tidings_flow::{Flow, FlowEncodings};
+use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{HubBuilder, HubLimits};
 use tidings_store::{KeyRecord, NewKey, NewTenant, Store, TenantId};
 use tidings_transport::{HeartbeatTimes, Listener, OriginPolicy, Transport, TransportLimits};
@@ -28,6 +28,11 @@ pub(crate) struct Gateway {
 
 /// Tenants `t1` (slug `one`) and `t2`; keys `admin-1`, `admin-2`, and `metrics-1`, which may not read leads.
 pub(crate) async fn gateway() -> Gateway {
+    gateway_with(100, TransportLimits::default()).await
+}
+
+/// The same with other limits.
+pub(crate) async fn gateway_with(connections_per_tenant_max: usize, limits: TransportLimits) -> Gateway {
     let store = Store::open("sqlite::memory:").await.unwrap();
     for (id, slug) in [("t1", "one"), ("t2", "two")] {
         let (id, slug) = (TenantId::new(id).unwrap(), Some(TenantId::new(slug).unwrap()));
@@ -55,7 +60,6 @@ pub(crate) async fn gateway() -> Gateway {
         interval: Duration::from_secs(25),
         timeout: Duration::from_secs(20),
     };
-    let limits = TransportLimits::default();
     let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], &limits).unwrap();
     let address = listener.local_addresses()[0];
     let transport = Transport::new(
@@ -66,7 +70,16 @@ pub(crate) async fn gateway() -> Gateway {
         CancellationToken::new(),
         TaskTracker::new(),
     );
-    let flow = Flow::new(transport.clone(), bus.clone(), store.clone(), encodings);
+    let flow_limits = FlowLimits {
+        connections_per_tenant_max,
+    };
+    let flow = Flow::new(
+        transport.clone(),
+        bus.clone(),
+        store.clone(),
+        encodings,
+        flow_limits,
+    );
     tokio::spawn(listener.serve(flow.routes(), transport));
     Gateway {
         store,

@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 use tidings_hub::{Event, EventId, Gateways, RoomName};
+use tidings_transport::TransportLimits;
 use tidings_wire::time::Timestamp;
 
-use super::fixture::{Client, add_key, gateway};
+use super::fixture::{Client, add_key, gateway, gateway_with};
 
 async fn execute(client: &mut Client, request: &Value) {
     client
@@ -247,4 +248,77 @@ async fn a_revoked_key_takes_its_connections_with_it() {
     assert_eq!(socket.text().await, "41/events,");
     assert_eq!(socket.text().await, "close 4403");
     assert_eq!(plain.text().await, "close 4403");
+}
+
+#[tokio::test]
+async fn connections_of_a_tenant_are_bounded_and_given_back() {
+    let gateway = gateway_with(2, TransportLimits::default()).await;
+    let mut socket = gateway.socket("admin-1").await;
+    let plain = gateway.plain("metrics-1").await;
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let mut refused = gateway.websocket(path, &[]).await;
+    refused.text().await;
+    refused.send(r#"40/events,{"tenantKey":"admin-1"}"#).await;
+    assert_eq!(
+        refused.text().await,
+        "close 4429",
+        "no refusal before it: the stock client would stay away"
+    );
+    let mut refused = gateway.websocket("/events", &[("x-tenant-key", "admin-1")]).await;
+    assert_eq!(refused.text().await, "close 4429");
+    gateway.socket("admin-2").await;
+
+    // A client that enters again has its own place.
+    socket.send("41/events,").await;
+    socket.send(r#"40/events,{"tenantKey":"admin-1"}"#).await;
+    assert!(socket.text().await.starts_with("40/events,"));
+    drop((socket, plain));
+    // The server sees the ends when it sees them.
+    for _ in 0..1_000 {
+        let mut client = gateway.websocket("/events", &[("x-tenant-key", "admin-1")]).await;
+        if client.text().await != "close 4429" {
+            return;
+        }
+    }
+    panic!("no place was given back");
+}
+
+#[tokio::test]
+async fn the_limit_of_messages_is_told_and_kept() {
+    let limits = TransportLimits {
+        message_bytes_max: 2_000_000,
+        ..TransportLimits::default()
+    };
+    let gateway = gateway_with(2, limits).await;
+    let mut client = gateway
+        .websocket("/socket.io/?EIO=4&transport=websocket", &[])
+        .await;
+    let handshake = client.text().await;
+    assert!(handshake.contains(r#""maxPayload":2000000"#), "{handshake}");
+    let handshake = gateway
+        .request("GET", "/socket.io/?EIO=4&transport=polling", &[], "")
+        .await;
+    let opened: Value = serde_json::from_str(&handshake.body[1..]).unwrap();
+    let session = format!(
+        "/socket.io/?EIO=4&transport=polling&sid={}",
+        opened["sid"].as_str().unwrap()
+    );
+    let padded = |bytes: usize| {
+        let around = r#"40/other,{"x":""}"#.len();
+        format!(r#"40/other,{{"x":"{}"}}"#, "x".repeat(bytes - around))
+    };
+    assert_eq!(
+        gateway
+            .request("POST", &session, &[], &padded(2_000_000))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        gateway
+            .request("POST", &session, &[], &padded(2_000_001))
+            .await
+            .status,
+        413
+    );
 }

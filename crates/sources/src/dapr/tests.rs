@@ -105,13 +105,23 @@ async fn every_form_of_a_single_event_is_understood() {
     // {"user_id":"u","b":1,"a":2.0}
     let base64 = r#""data_base64":"eyJ1c2VyX2lkIjoidSIsImIiOjEsImEiOjIuMH0=""#;
     let bare = r#"{"user_id":"u", "b":1,"a":2.0}"#;
-    let table: [(Headers<'_>, String, bool); 21] = [
+    let table: [(Headers<'_>, String, bool); 23] = [
         (structured, event("1", object), true),
         (charset, event("2", text), true),
         (structured, event("3", plain), true),
         (structured, event("4", base64), true),
         (&binary, bare.to_owned(), true),
         (json, event("5", object), true),
+        (
+            json,
+            event("a", &format!(r#""event_type":"task.created",{object}"#)),
+            true,
+        ),
+        (
+            structured,
+            event("b", &format!(r#""eventType":7,{object}"#)),
+            true,
+        ),
         (json, bare.to_owned(), true),
         (&[], bare.to_owned(), true),
         // Dapr's odd case: it says structured, and posts the data.
@@ -187,9 +197,27 @@ async fn batches_are_answered_as_one() {
     }
     assert_eq!(dead_letters(&sidecar.store).await.len(), 5);
     sidecar.bus.fail(Some(BusError::Closed));
+    let mixed = format!("[{bad},{}]", good("5"));
+    let counted = || {
+        sidecar
+            .ingest
+            .counters()
+            .dropped()
+            .map(|(_, count)| count)
+            .sum::<u64>()
+    };
+    let before = counted();
+    assert_eq!(sidecar.post(&headers, &mixed).await, answer("RETRY"));
     assert_eq!(
-        sidecar.post(&headers, &format!("[{bad},{}]", good("5"))).await,
-        answer("RETRY")
+        (dead_letters(&sidecar.store).await.len(), counted()),
+        (5, before),
+        "what comes again is not dropped yet"
+    );
+    sidecar.bus.fail(None);
+    assert_eq!(sidecar.post(&headers, &mixed).await, answer("SUCCESS"));
+    assert_eq!(
+        (dead_letters(&sidecar.store).await.len(), counted()),
+        (6, before + 1)
     );
 }
 

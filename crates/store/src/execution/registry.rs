@@ -3,8 +3,6 @@
 use crate::execution::{Execution, ExecutionStatus, NodeCounters, Tracked};
 use crate::{ExecutionId, OwnerId, Store, StoreError, WorkflowId, sqlite};
 
-const EXECUTIONS_PAGE_MAX: u32 = 10_000;
-
 /// An execution to register or to put anew.
 #[derive(Clone, Debug)]
 pub struct NewExecution {
@@ -12,7 +10,7 @@ pub struct NewExecution {
     pub id: ExecutionId,
     /// What it executes.
     pub workflow_id: WorkflowId,
-    /// Its own owner; without one it is the workflow's owner's.
+    /// Its own owner. Not given: as before; an execution that never had one is the workflow's owner's.
     pub owner_id: Option<OwnerId>,
     /// How many nodes there are. Not given: unknown or, if it was told before, as before.
     pub total_nodes: Option<u32>,
@@ -31,15 +29,6 @@ pub struct PutExecution {
     pub previous_owner: Option<OwnerId>,
 }
 
-/// One of a workflow's executions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkflowExecution {
-    /// Its id.
-    pub id: ExecutionId,
-    /// Whether its owner is the workflow's.
-    pub inherits_owner: bool,
-}
-
 impl Store {
     /// Registers an execution, or changes owner and total of one that is. An unknown workflow is
     /// [`StoreError::NotFound`]; an execution never changes its workflow, that is [`StoreError::Conflict`].
@@ -48,9 +37,9 @@ impl Store {
         let Some(workflow_owner) = sqlite::workflows::owner(&mut transaction, &new.workflow_id).await? else {
             return Err(StoreError::NotFound { what: "workflow" });
         };
-        let owner_id = new.owner_id.clone().unwrap_or(workflow_owner);
         let put = match sqlite::executions::find(&mut transaction, &new.id).await? {
             None => {
+                let owner_id = new.owner_id.clone().unwrap_or(workflow_owner);
                 let tracked = self.first_state(new, owner_id);
                 sqlite::executions::insert(&mut transaction, &tracked).await?;
                 PutExecution {
@@ -67,8 +56,10 @@ impl Store {
             }
             Some(before) => {
                 let mut tracked = before.clone();
-                tracked.own_owner = new.owner_id;
-                tracked.execution.owner_id = owner_id;
+                if let Some(owner_id) = new.owner_id {
+                    tracked.execution.owner_id = owner_id.clone();
+                    tracked.own_owner = Some(owner_id);
+                }
                 let progress_changed = new
                     .total_nodes
                     .is_some_and(|total_nodes| tracked.set_total_nodes(total_nodes));
@@ -113,16 +104,10 @@ impl Store {
         sqlite::executions::owned(&mut connection, owner, among).await
     }
 
-    /// A workflow's executions by id, in pages: at most `limit`, from the first after `after`.
-    pub async fn workflow_executions(
-        &self,
-        workflow: &WorkflowId,
-        after: Option<&ExecutionId>,
-        limit: u32,
-    ) -> Result<Vec<WorkflowExecution>, StoreError> {
-        let limit = limit.min(EXECUTIONS_PAGE_MAX);
+    /// Everybody who owns an execution of the workflow in his own right, each once and in no order.
+    pub async fn own_owners_of_executions(&self, workflow: &WorkflowId) -> Result<Vec<OwnerId>, StoreError> {
         let mut connection = self.database.read().await?;
-        sqlite::executions::of_workflow(&mut connection, workflow, after, limit).await
+        sqlite::executions::own_owners(&mut connection, workflow).await
     }
 
     fn first_state(&self, new: NewExecution, owner_id: OwnerId) -> Tracked {

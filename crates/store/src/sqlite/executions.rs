@@ -7,8 +7,7 @@ use tidings_wire::time::Timestamp;
 use super::workflows::IDS_AT_ONCE;
 use crate::execution::{NodeCounters, Tracked};
 use crate::{
-    Execution, ExecutionId, ExecutionStatus, Node, NodeId, NodeStatus, OwnerId, StoreError,
-    WorkflowExecution, WorkflowId,
+    Execution, ExecutionId, ExecutionStatus, Node, NodeId, NodeStatus, OwnerId, StoreError, WorkflowId,
 };
 
 pub(crate) async fn find(
@@ -110,28 +109,17 @@ pub(crate) async fn owned(
     Ok(found)
 }
 
-pub(crate) async fn of_workflow(
+pub(crate) async fn own_owners(
     connection: &mut SqliteConnection,
     workflow: &WorkflowId,
-    after: Option<&ExecutionId>,
-    limit: u32,
-) -> Result<Vec<WorkflowExecution>, StoreError> {
-    sqlx::query(
-        "SELECT id, owner_id IS NULL FROM execution WHERE workflow_id = ? AND id > ? ORDER BY id LIMIT ?",
+) -> Result<Vec<OwnerId>, StoreError> {
+    let owners: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT owner_id FROM execution WHERE workflow_id = ? AND owner_id IS NOT NULL",
     )
     .bind(workflow.as_str())
-    .bind(after.map_or("", ExecutionId::as_str))
-    .bind(limit)
     .fetch_all(connection)
-    .await?
-    .iter()
-    .map(|row| {
-        Ok(WorkflowExecution {
-            id: ExecutionId::stored(row.try_get(0)?),
-            inherits_owner: row.try_get(1)?,
-        })
-    })
-    .collect()
+    .await?;
+    Ok(owners.into_iter().map(OwnerId::stored).collect())
 }
 
 pub(crate) async fn find_node(

@@ -114,42 +114,56 @@ async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own()
     assert_eq!(owner_of(&store, "e1").await.as_deref(), Some("bob"));
     assert_eq!(owner_of(&store, "e2").await.as_deref(), Some("eve"));
 
-    let back = store.put_execution(execution("e2", "w1", None)).await.unwrap();
-    assert!(!back.created);
-    assert_eq!(back.previous_owner, Some(owner("eve")));
-    assert_eq!(back.execution.owner_id, owner("bob"));
+    let same = store.put_execution(execution("e2", "w1", None)).await.unwrap();
+    assert!(!same.created && !same.progress_changed && same.previous_owner.is_none());
+    assert_eq!(same.execution.owner_id, owner("eve"), "as before");
+    let moved = store
+        .put_execution(execution("e2", "w1", Some("dan")))
+        .await
+        .unwrap();
+    assert_eq!(moved.previous_owner, Some(owner("eve")));
+    assert_eq!(moved.execution.owner_id, owner("dan"));
     assert_eq!(
         store.execution(&execution_id("e2")).await.unwrap(),
-        Some(back.execution)
+        Some(moved.execution)
     );
-    let same = store.put_execution(execution("e2", "w1", None)).await.unwrap();
-    assert_eq!((same.previous_owner, same.progress_changed), (None, false));
+    store.put_execution(execution("e1", "w1", None)).await.unwrap();
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    assert_eq!(
+        owner_of(&store, "e1").await.as_deref(),
+        Some("ann"),
+        "still the workflow's"
+    );
     let other = store.put_execution(execution("e2", "w2", None)).await;
     assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
 }
 
 #[tokio::test]
-async fn rooms_to_empty_are_listed() {
+async fn whose_rooms_to_empty() {
     let fixture = Fixture::new().await;
     let store = fixture.store.clone();
-    store.put_workflow(workflow("w1", "ann")).await.unwrap();
-    for (id, owner_id) in [("e1", None), ("e2", Some("ann")), ("e3", None)] {
-        store.put_execution(execution(id, "w1", owner_id)).await.unwrap();
+    for (id, owner_id) in [("w1", "ann"), ("w2", "ann")] {
+        store.put_workflow(workflow(id, owner_id)).await.unwrap();
     }
-    let page = store
-        .workflow_executions(&workflow_id("w1"), None, 2)
-        .await
-        .unwrap();
-    let shown: Vec<_> = page
-        .iter()
-        .map(|one| (one.id.as_str(), one.inherits_owner))
-        .collect();
-    assert_eq!(shown, [("e1", true), ("e2", false)]);
-    let rest = store
-        .workflow_executions(&workflow_id("w1"), Some(&page[1].id), 2)
-        .await
-        .unwrap();
-    assert_eq!(rest.len(), 1);
+    for (id, workflow, owner_id) in [
+        ("e1", "w1", None),
+        ("e2", "w1", Some("bob")),
+        ("e3", "w1", Some("eve")),
+        ("e4", "w1", Some("bob")),
+        ("e5", "w2", Some("dan")),
+    ] {
+        store
+            .put_execution(execution(id, workflow, owner_id))
+            .await
+            .unwrap();
+    }
+    let mut owners = store.own_owners_of_executions(&workflow_id("w1")).await.unwrap();
+    owners.sort();
+    assert_eq!(owners, ["bob", "eve"].map(owner));
+    assert_eq!(
+        store.own_owners_of_executions(&workflow_id("w3")).await.unwrap(),
+        []
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ section! {
         secret: Option<Secret> = None;
         /// The `iss` that users' tokens must have; unset: not checked.
         issuer: Option<String> = None;
-        /// The `aud` that users' tokens must have; unset: not checked.
+        /// The `aud` that users' tokens must have; unset: not checked. Not `tidings`, which is the operators' and
+        /// services' own.
         audience: Option<String> = None;
     }
 }

@@ -5,7 +5,8 @@ use super::section::section;
 section! {
     /// What one message, one connection, one address and one user may use. Every queue and every count has a bound.
     ["limits"] Limits(base) {
-        /// The largest message a client may send, and the largest body of a posted event, in bytes.
+        /// The largest message a client may send, over WebSocket and Socket.IO, and the largest body of a request, in
+        /// bytes. Dapr's deliveries may have 4 MiB in any case, because they may be batches.
         message_bytes_max: u32 = 1_048_576, within 1_024..=67_108_864;
         /// Messages a connection may send each second, over time; beyond it, 4429.
         messages_per_second: u32 = base.mode.pick(1_000, 100), within 1..=1_000_000;
@@ -17,8 +18,10 @@ section! {
         connections_max: u32 = 1_000_000, within 1..=10_000_000;
         /// Connections from one address.
         connections_per_address_max: u32 = base.mode.pick(19_000, 1_000), within 1..=10_000_000;
-        /// Connections of one user, or of one tenant key's tenant.
+        /// Connections of one user on a gateway with users (tasks, workflows); beyond it, 4429.
         connections_per_user_max: u32 = base.mode.pick(19_000, 100), within 1..=10_000_000;
+        /// Connections of one tenant on flow, by all of its keys; beyond it, 4429.
+        connections_per_tenant_max: u32 = base.mode.pick(19_000, 10_000), within 1..=10_000_000;
         /// Handshakes admitted each second; beyond it, 503 with `Retry-After`.
         handshakes_per_second: u32 = base.mode.pick(5_000, 1_000), within 1..=1_000_000;
         /// How long a client may take from connecting to the end of its request's headers, in milliseconds.

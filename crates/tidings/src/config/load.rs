@@ -197,7 +197,16 @@ impl Config {
                     message: format!("cannot read {file}: {error}"),
                 })?;
                 // Editors and `echo` end a file with a line break; no secret does.
-                read = Value::Text(text.trim_end_matches(['\r', '\n']).to_owned());
+                let text = text.trim_end_matches(['\r', '\n']);
+                // Empty text would unset the secret, and nobody who names a file means that.
+                if text.is_empty() {
+                    return Err(ConfigError::UnreadableSecret {
+                        place: place.clone(),
+                        path: path.clone(),
+                        message: format!("{file} is empty"),
+                    });
+                }
+                read = Value::Text(text.to_owned());
                 (secret_path, &read)
             }
         };

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use tidings_access::{JwtSecret, SECRET_BYTES_MIN};
+use tidings_access::{CONTROL_AUDIENCE, JwtSecret, SECRET_BYTES_MIN};
 
 use super::environment::variable_of;
 use super::{Config, Mode, Secret};
+
+const NEW_INGEST_TOKEN: &str = "export TIDINGS__TASKS__DAPR__API_TOKEN=\"$(openssl rand -hex 32)\", and the same as the sidecar's app token";
 
 /// A reason not to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +44,16 @@ impl fmt::Display for Refusal {
 /// directory tell; what the store tells is added by `serve`.
 pub(crate) fn refusals(config: &Config, development_secret: Option<&Secret>) -> Vec<Refusal> {
     match config.server.mode {
-        Mode::Development => [secret_length(config), exposed(config)]
+        Mode::Development => [secret_length(config), audience(config), exposed(config)]
             .into_iter()
             .flatten()
             .collect(),
         Mode::Production => [
             secret(config, development_secret),
+            audience(config),
             origins(config),
             ingest(config),
+            ingest_token(config),
             token_required(config),
         ]
         .into_iter()
@@ -114,6 +118,17 @@ fn new_secret(reason: String) -> Refusal {
     )
 }
 
+/// Users' tokens with the audience of operators' and services' would be told from these by their scope alone.
+fn audience(config: &Config) -> Option<Refusal> {
+    (config.auth_jwt.audience.as_deref() == Some(CONTROL_AUDIENCE)).then(|| {
+        Refusal::new(
+            "auth.jwt.audience",
+            format!("`{CONTROL_AUDIENCE}` is reserved for operators' and services' tokens"),
+            "export TIDINGS__AUTH__JWT__AUDIENCE=my-application, and the same `aud` in users' tokens",
+        )
+    })
+}
+
 fn origins(config: &Config) -> Option<Refusal> {
     let example = "export TIDINGS__ORIGINS__ALLOWED=https://app.example.com";
     let allowed = &config.origins.allowed;
@@ -144,11 +159,27 @@ fn ingest(config: &Config) -> Option<Refusal> {
     (!is_closed && config.tasks_dapr.api_token.is_none()).then(|| {
         Refusal::new(
             "tasks.dapr.api_token",
-            format!("{} would take events for any user from anybody", config.tasks_dapr.route),
-            "export TIDINGS__TASKS__DAPR__API_TOKEN=\"$(openssl rand -hex 32)\", and the same as the sidecar's app token; \
-             or export TIDINGS__TASKS__INGEST_LISTEN=localhost:8005",
+            format!(
+                "{} would take events for any user from anybody",
+                config.tasks_dapr.route
+            ),
+            format!("{NEW_INGEST_TOKEN}; or export TIDINGS__TASKS__INGEST_LISTEN=localhost:8005"),
         )
     })
+}
+
+/// A token that can be guessed protects nothing, and is worse than none: one relies on it.
+fn ingest_token(config: &Config) -> Option<Refusal> {
+    let token = config.tasks_dapr.api_token.as_ref()?.expose();
+    let reason = match JwtSecret::new(token) {
+        Err(_) => format!(
+            "has {} bytes, and {SECRET_BYTES_MIN} are the least that is safe",
+            token.len()
+        ),
+        Ok(token) if token.is_guessable() => "is not random".into(),
+        Ok(_) => return None,
+    };
+    Some(Refusal::new("tasks.dapr.api_token", reason, NEW_INGEST_TOKEN))
 }
 
 fn token_required(config: &Config) -> Option<Refusal> {

@@ -17,7 +17,7 @@ section! {
         /// Where the database, the lock, `listeners.json` and the development secret lie.
         data_dir: PathBuf = base.data_dir.clone();
         /// How many hub shards to run; 0 is one for each processor.
-        shards: u32 = 0, within 0..=256;
+        shards: u32 = 0, within 0..=64;
         /// How long a stopping server gives its connections to leave, in milliseconds.
         drain_timeout_ms: u64 = base.mode.pick(5_000, 20_000), within 0..=3_600_000;
     }

@@ -45,13 +45,14 @@ fn the_limits_of_the_modes_are_those_of_the_wire_page() {
         .unwrap()
         .config;
     for (limits, expected) in [
-        (&development.limits, (1_000, 19_000, 19_000)),
-        (&production.limits, (100, 1_000, 100)),
+        (&development.limits, (1_000, 19_000, 19_000, 19_000)),
+        (&production.limits, (100, 1_000, 100, 10_000)),
     ] {
         let found = (
             limits.messages_per_second,
             limits.connections_per_address_max,
             limits.connections_per_user_max,
+            limits.connections_per_tenant_max,
         );
         assert_eq!(found, expected);
         assert_eq!(
@@ -306,6 +307,26 @@ fn secrets_come_from_files_and_are_never_printed() {
             printed.contains("[redacted]") && !printed.contains("a secret of"),
             "{printed}"
         );
+    }
+}
+
+#[test]
+fn an_empty_file_unsets_no_secret() {
+    for text in ["", "\n", "\r\n\n"] {
+        let file = written(text);
+        let name = file.path().display().to_string();
+        for (variable, path) in [
+            ("TIDINGS__AUTH__JWT__SECRET_FILE", "auth.jwt.secret_file"),
+            (
+                "TIDINGS__TASKS__DAPR__API_TOKEN_FILE",
+                "tasks.dapr.api_token_file",
+            ),
+        ] {
+            assert_eq!(
+                from_variables(&[(variable, &name)]).unwrap_err().to_string(),
+                format!("{variable}: `{path}`: {name} is empty")
+            );
+        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Remembers publishes by their idempotency key, so that a repeated request publishes nothing.
+//! Remembers publishes by their idempotency key, so that a repeated request publishes nothing and a key that is used
+//! for something else is noticed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use tidings_hub::EventId;
 use tokio::time::Instant;
 
@@ -16,6 +18,18 @@ pub(super) struct IdempotencyKeys {
     window: Arc<Mutex<Window>>,
 }
 
+/// What a request asked for, to tell its repetition from another request. A cryptographic hash, because publishers
+/// choose what they send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a request as it came.
+    pub(super) fn of(body: &[u8]) -> Self {
+        Self(Sha256::digest(body).into())
+    }
+}
+
 /// What is known of a key.
 #[derive(Debug)]
 pub(super) enum Claim {
@@ -23,8 +37,10 @@ pub(super) enum Claim {
     New(Reservation),
     /// It was published under this id.
     Published(EventId),
-    /// Another request with this key is being served right now.
+    /// The same request is being served right now.
     InFlight,
+    /// It stands for another request.
+    Taken,
 }
 
 /// A key whose event is being published. Dropped without [`Reservation::keep`], the key is free again.
@@ -47,6 +63,7 @@ struct Window {
 #[derive(Debug)]
 struct Entry {
     number: u64,
+    fingerprint: Fingerprint,
     published: Option<EventId>,
 }
 
@@ -59,8 +76,8 @@ impl IdempotencyKeys {
         }
     }
 
-    /// Looks a key up, and claims it if it is new.
-    pub(super) fn claim(&self, key: &str) -> Claim {
+    /// Looks a key up, and claims it for this request if it is new.
+    pub(super) fn claim(&self, key: &str, fingerprint: Fingerprint) -> Claim {
         let now = Instant::now();
         let mut window = self.window.lock();
         while window
@@ -70,12 +87,11 @@ impl IdempotencyKeys {
         {
             window.forget_oldest();
         }
-        match window.entries.get(key) {
-            Some(Entry {
-                published: Some(id), ..
-            }) => return Claim::Published(*id),
-            Some(Entry { published: None, .. }) => return Claim::InFlight,
-            None => {}
+        if let Some(entry) = window.entries.get(key) {
+            if entry.fingerprint != fingerprint {
+                return Claim::Taken;
+            }
+            return entry.published.map_or(Claim::InFlight, Claim::Published);
         }
         while window.order.len() >= self.keys_max {
             window.forget_oldest();
@@ -87,6 +103,7 @@ impl IdempotencyKeys {
             Arc::clone(&key),
             Entry {
                 number,
+                fingerprint,
                 published: None,
             },
         );
@@ -142,8 +159,12 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
+    fn claim(keys: &IdempotencyKeys, key: &str) -> Claim {
+        keys.claim(key, Fingerprint::of(b"body"))
+    }
+
     fn publish(keys: &IdempotencyKeys, key: &str) -> Option<EventId> {
-        let Claim::New(reservation) = keys.claim(key) else {
+        let Claim::New(reservation) = claim(keys, key) else {
             return None;
         };
         let id = EventId::generate();
@@ -152,7 +173,7 @@ mod tests {
     }
 
     fn published(keys: &IdempotencyKeys, key: &str) -> Option<EventId> {
-        match keys.claim(key) {
+        match claim(keys, key) {
             Claim::Published(id) => Some(id),
             _ => None,
         }
@@ -170,11 +191,23 @@ mod tests {
     #[test]
     fn a_key_in_flight_is_not_published_twice_and_free_after_a_failure() {
         let keys = IdempotencyKeys::new(10, Duration::from_mins(1));
-        let first = keys.claim("a");
+        let first = claim(&keys, "a");
         assert!(matches!(first, Claim::New(_)));
-        assert!(matches!(keys.claim("a"), Claim::InFlight));
+        assert!(matches!(claim(&keys, "a"), Claim::InFlight));
         drop(first);
         assert!(publish(&keys, "a").is_some());
+    }
+
+    #[test]
+    fn a_key_stands_for_one_request() {
+        let keys = IdempotencyKeys::new(10, Duration::from_mins(1));
+        let other = Fingerprint::of(b"other");
+        let first = claim(&keys, "a");
+        assert!(matches!(keys.claim("a", other), Claim::Taken), "in flight");
+        drop(first);
+        assert!(matches!(keys.claim("a", other), Claim::New(_)), "free again");
+        publish(&keys, "a");
+        assert!(matches!(keys.claim("a", other), Claim::Taken), "published");
     }
 
     #[test]
@@ -184,7 +217,7 @@ mod tests {
             publish(&keys, key);
         }
         assert!(published(&keys, "b").is_some() && published(&keys, "c").is_some());
-        assert!(matches!(keys.claim("a"), Claim::New(_)));
+        assert!(matches!(claim(&keys, "a"), Claim::New(_)));
         // That claim was dropped at once. Its place in the order must not cost the next claim of the key.
         let id = publish(&keys, "a");
         publish(&keys, "d");
@@ -198,6 +231,6 @@ mod tests {
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(published(&keys, "a"), id);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(keys.claim("a"), Claim::New(_)));
+        assert!(matches!(claim(&keys, "a"), Claim::New(_)));
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tidings_hub::EventId;
 
 use super::Operators;
-use super::idempotency::Claim;
+use super::idempotency::{Claim, Fingerprint};
 use super::refusal::Refusal;
 use super::request::PublishRequest;
 use crate::time::now;
@@ -35,11 +35,13 @@ pub(super) async fn publish_one(operators: &Operators, json: &[u8]) -> Result<Pu
         idempotency_key,
     } = PublishRequest::read(json, now())?;
     let id = event.id;
-    let reservation = match idempotency_key.map(|key| operators.idempotency.claim(&key)) {
+    let claim = idempotency_key.map(|key| operators.idempotency.claim(&key, Fingerprint::of(json)));
+    let reservation = match claim {
         None => None,
         Some(Claim::New(reservation)) => Some(reservation),
         Some(Claim::Published(id)) => return Ok(Published { id }),
         Some(Claim::InFlight) => return Err(Refusal::InFlight),
+        Some(Claim::Taken) => return Err(Refusal::KeyTaken),
     };
     operators.bus.publish(event).await.map_err(|error| {
         tracing::warn!(%error, "an event was not published");

@@ -19,8 +19,10 @@ pub(super) enum Refusal {
     Field(FieldError),
     /// The batch has more than this many events.
     BatchTooLarge(usize),
-    /// The same idempotency key is being published by another request.
+    /// The same request is being published right now.
     InFlight,
+    /// The idempotency key stands for another request.
+    KeyTaken,
     /// The bus does not take events.
     BusUnavailable,
     /// Our fault.
@@ -40,7 +42,7 @@ impl Refusal {
             Self::InvalidToken | Self::TokenExpired => ProblemCode::InvalidToken,
             Self::Field(_) => ProblemCode::InvalidBody,
             Self::BatchTooLarge(_) => ProblemCode::PayloadTooLarge,
-            Self::InFlight => ProblemCode::Conflict,
+            Self::InFlight | Self::KeyTaken => ProblemCode::Conflict,
             Self::BusUnavailable => ProblemCode::BusUnavailable,
             Self::Internal => ProblemCode::InternalError,
         }
@@ -58,6 +60,7 @@ impl Refusal {
             Self::Field(error) => error.to_string(),
             Self::BatchTooLarge(events_max) => format!("at most {events_max} events"),
             Self::InFlight => "the same idempotency key is being published; repeat it later".into(),
+            Self::KeyTaken => "this idempotency key came with another body before; choose a new one".into(),
             Self::BusUnavailable => "nothing was published; try again later".into(),
             Self::Internal => "nothing more is known here; the log says more".into(),
         }

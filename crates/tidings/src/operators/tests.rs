@@ -219,6 +219,12 @@ async fn an_idempotency_key_publishes_once_and_not_while_the_bus_is_down() {
     let (status, first) = fixture.publish(&body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(fixture.publish(&body).await, (StatusCode::OK, first));
+    let other = json!({"room": "r", "kind": "k", "data": 2, "idempotency_key": "a"});
+    let (status, problem) = fixture.publish(&other).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::CONFLICT, &"conflict".into())
+    );
     assert_eq!(fixture.published(), ["1"]);
 }
 

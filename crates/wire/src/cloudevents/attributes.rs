@@ -45,8 +45,7 @@ impl Attributes {
     }
 
     fn set_extension(&mut self, name: &str, value: ExtensionValue) -> Result<(), Error> {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if name.is_empty() || name == "data" || !name.bytes().all(allowed) {
+        if name == "data" || !is_attribute_name(name) {
             return Err(Error::invalid_name(name));
         }
         if self.extensions.len() == ATTRIBUTES_MAX {
@@ -84,6 +83,12 @@ impl Attributes {
             extensions: self.extensions,
         })
     }
+}
+
+/// Whether this can be the name of an attribute: a-z and 0-9.
+pub(super) fn is_attribute_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 fn present(value: Option<String>) -> Option<String> {

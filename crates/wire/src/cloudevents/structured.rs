@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::attributes::{ATTRIBUTES_MAX, Attributes};
+use super::attributes::{ATTRIBUTES_MAX, Attributes, is_attribute_name};
 use super::error::Error;
 use super::event::{CloudEvent, Data, ExtensionValue};
 use super::media::is_json;
@@ -14,7 +14,8 @@ use crate::json::{CollectError, array_items, object_members};
 pub const BATCH_EVENTS_MAX: usize = 1_000;
 
 impl CloudEvent {
-    /// Reads `application/cloudevents+json`.
+    /// Reads `application/cloudevents+json`. Members whose names no attribute can have (`event_type`) are passed over:
+    /// publishers put them beside the attributes, and an event is not lost over something nobody reads.
     pub fn from_structured(json: &[u8]) -> Result<Self, Error> {
         let json = std::str::from_utf8(json).map_err(|_| Error::NotAnObject)?;
         // The two members for data come on top of the attributes.
@@ -28,6 +29,7 @@ impl CloudEvent {
             let previous = match name.as_str() {
                 "data" => data.replace(value),
                 "data_base64" => data_base64.replace(value),
+                name if !is_attribute_name(name) => None,
                 _ => {
                     if let Some(value) = attribute_value(&name, value)? {
                         attributes.set(&name, value)?;

@@ -3,10 +3,9 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tidings_access::{ServiceScope, TokenError, UserId};
-use tidings_transport::{Problem, ProblemCode};
+use tidings_transport::{Problem, ProblemCode, bearer_token};
 
 use crate::Workflows;
-use crate::handshake::bearer;
 
 /// Whoever shows a good token.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ impl FromRequestParts<Workflows> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, workflows: &Workflows) -> Result<Caller, Problem> {
-        let token = bearer(&parts.headers).filter(|token| !token.is_empty());
+        let token = bearer_token(&parts.headers).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| Problem::new(ProblemCode::MissingToken))?;
         let gateway = &workflows.0;
         match gateway.verifier.verify_service_at(token, gateway.now_s()) {

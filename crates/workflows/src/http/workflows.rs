@@ -1,6 +1,5 @@
 //! Workflows: who owns them, and telling of their changes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,8 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_access::UserId;
-use tidings_store::{NewWorkflow, OwnerId, StoreError, Workflow, WorkflowId};
+use tidings_store::{NewWorkflow, OwnerId, Workflow, WorkflowId};
 use tidings_transport::{JsonBody, Problem};
 
 use super::caller::Backend;
@@ -18,9 +16,6 @@ use super::{field, refusal};
 use crate::Workflows;
 use crate::gateway::Inner;
 use crate::updates::{self, WorkflowChange};
-
-/// Executions looked at in one query.
-const EXECUTIONS_AT_ONCE: u32 = 1_000;
 
 #[derive(Deserialize)]
 pub(super) struct Registration {
@@ -71,7 +66,12 @@ pub(super) async fn delete(
 ) -> Result<Json<Workflow>, Problem> {
     let work = |gateway: Arc<Inner>| async move {
         let _turn = gateway.workflow_turns.of(&id).await;
-        let owners = gateway.connected_owners(&id).await.map_err(refusal::of_store)?;
+        // All of them, connected or not: whoever connects before the commit still gets in.
+        let owners = gateway
+            .store
+            .own_owners_of_executions(&id)
+            .await
+            .map_err(refusal::of_store)?;
         let deleted = gateway
             .store
             .delete_workflow(&id)
@@ -105,29 +105,4 @@ pub(super) async fn publish(
         Ok(Json(workflow))
     };
     workflows.carry_through(work).await
-}
-
-impl Inner {
-    /// Who, of those connected, owns an execution of the workflow in his own right.
-    async fn connected_owners(&self, workflow: &WorkflowId) -> Result<HashSet<OwnerId>, StoreError> {
-        let mut owners = HashSet::new();
-        let mut after = None;
-        loop {
-            let page = self
-                .store
-                .workflow_executions(workflow, after.as_ref(), EXECUTIONS_AT_ONCE)
-                .await?;
-            for execution in page.iter().filter(|execution| !execution.inherits_owner) {
-                if let Some(owner) = self.store.owner_of_execution(&execution.id).await?
-                    && UserId::new(owner.as_str()).is_ok_and(|user| self.directory.connections_of(&user) > 0)
-                {
-                    owners.insert(owner);
-                }
-            }
-            match page.into_iter().next_back() {
-                Some(last) => after = Some(last.id),
-                None => return Ok(owners),
-            }
-        }
-    }
 }

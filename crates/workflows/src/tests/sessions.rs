@@ -5,7 +5,6 @@ use tidings_wire::close_code::CloseCode;
 
 use super::fixture::Fixture;
 use crate::WorkflowsLimits;
-use crate::expiry::close_expired;
 
 #[tokio::test]
 async fn two_opening_frames_in_documented_order() {
@@ -149,12 +148,12 @@ async fn an_expired_token_closes_the_connection_after_the_grace() {
     let gateway = &fixture.workflows.0;
     let mut client = fixture.client("ann").await;
     fixture.advance(84);
-    close_expired(&gateway.expiries, gateway.now()).await;
+    gateway.expiries.close_due(gateway.now_s()).await;
     assert!(
         client.drain().await.is_empty(),
         "open until 25 s after the expiry"
     );
     fixture.advance(1);
-    close_expired(&gateway.expiries, gateway.now()).await;
+    gateway.expiries.close_due(gateway.now_s()).await;
     assert_eq!(client.closed().await, CloseCode::TokenExpired);
 }

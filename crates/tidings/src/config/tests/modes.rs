@@ -5,6 +5,7 @@ use super::from_variables;
 
 const SECRET: &str = "TIDINGS__AUTH__JWT__SECRET";
 const GOOD_SECRET: &str = "0123456789abcdef0123456789abcdef";
+const GOOD_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 
 fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
     let config = from_variables(pairs).unwrap().config;
@@ -19,7 +20,7 @@ fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
 fn production_refuses_everything_unfit_at_once_and_names_the_remedy() {
     let production = ("TIDINGS__SERVER__MODE", "production");
     let origins = ("TIDINGS__ORIGINS__ALLOWED", "https://app.example.com");
-    let token = ("TIDINGS__TASKS__DAPR__API_TOKEN", "token");
+    let token = ("TIDINGS__TASKS__DAPR__API_TOKEN", GOOD_TOKEN);
     let secret = (SECRET, GOOD_SECRET);
     assert_eq!(
         refused(&[production]),
@@ -34,6 +35,18 @@ fn production_refuses_everything_unfit_at_once_and_names_the_remedy() {
         assert_eq!(
             refused(&[production, origins, token, (SECRET, weak)]),
             ["auth.jwt.secret"],
+            "{weak}"
+        );
+    }
+    for weak in ["token", &GOOD_TOKEN[1..], &"ab".repeat(20)] {
+        assert_eq!(
+            refused(&[
+                production,
+                origins,
+                secret,
+                ("TIDINGS__TASKS__DAPR__API_TOKEN", weak)
+            ]),
+            ["tasks.dapr.api_token"],
             "{weak}"
         );
     }
@@ -83,4 +96,14 @@ fn development_stays_on_this_machine() {
         ["tasks.ingest_listen"]
     );
     assert_eq!(refused(&[(SECRET, "short")]), ["auth.jwt.secret"]);
+    assert_eq!(refused(&[("TIDINGS__TASKS__DAPR__API_TOKEN", "short")]), [""; 0]);
+}
+
+#[test]
+fn the_audience_of_operators_is_no_users() {
+    let audience = |audience| ("TIDINGS__AUTH__JWT__AUDIENCE", audience);
+    let production = ("TIDINGS__SERVER__MODE", "production");
+    assert_eq!(refused(&[audience("tidings")]), ["auth.jwt.audience"]);
+    assert_eq!(refused(&[audience("tidings-app")]), [""; 0]);
+    assert!(refused(&[production, audience("tidings")]).contains(&"auth.jwt.audience".to_owned()));
 }

@@ -1,12 +1,11 @@
-//! No connection outlives its token: one sweep for all of them instead of a timer for each.
+//! No connection outlives its token: one sweep for all of a gateway's connections instead of a timer for each.
 
-use crate::tasks::Inner;
+use crate::Transport;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::Connection;
-use tidings_transport::Transport;
 use tidings_wire::close_code::CloseCode;
 use tokio::time::MissedTickBehavior;
 
@@ -24,8 +23,9 @@ struct Deadline {
     number: u64,
 }
 
-/// The deadlines of all connections whose token expires.
-pub(crate) struct Expiries(Mutex<State<Arc<Connection>>>);
+/// The deadlines of all connections whose token expires. A clone is another handle.
+#[derive(Clone, Default)]
+pub struct TokenExpiries(Arc<Mutex<State<Arc<Connection>>>>);
 
 struct State<T> {
     due: BTreeMap<Deadline, T>,
@@ -33,31 +33,62 @@ struct State<T> {
 }
 
 /// Watches over one connection as long as it lives.
-pub(crate) struct Expiry {
-    gateway: Arc<Inner>,
+pub struct TokenExpiry {
+    expiries: TokenExpiries,
     deadline: Deadline,
 }
 
-impl Expiry {
-    /// The connection is closed some time after `expiry_s`.
-    pub(crate) fn watch(gateway: Arc<Inner>, expiry_s: i64, connection: Arc<Connection>) -> Expiry {
-        let deadline = gateway.expiries.0.lock().watch(expiry_s, connection);
-        Expiry { gateway, deadline }
-    }
-}
-
-impl Drop for Expiry {
+impl Drop for TokenExpiry {
     fn drop(&mut self) {
-        self.gateway.expiries.0.lock().due.remove(&self.deadline);
+        self.expiries.0.lock().due.remove(&self.deadline);
     }
 }
 
-impl Default for Expiries {
-    fn default() -> Expiries {
-        Expiries(Mutex::new(State {
+impl TokenExpiries {
+    /// Starts the sweep as a task of the transport, until it shuts down. `now_s` is the time in seconds since 1970.
+    pub fn start(transport: &Transport, now_s: impl Fn() -> i64 + Send + 'static) -> TokenExpiries {
+        let expiries = TokenExpiries::default();
+        let (sweeping, shutdown) = (expiries.clone(), transport.shutdown().clone());
+        transport.spawn(async move {
+            let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+                sweeping.close_due(now_s()).await;
+            }
+        });
+        expiries
+    }
+
+    /// The connection is closed with 4408 25 s after `expiry_s`, unless the guard is dropped before.
+    pub fn watch(&self, expiry_s: i64, connection: Arc<Connection>) -> TokenExpiry {
+        let deadline = self.0.lock().watch(expiry_s, connection);
+        TokenExpiry {
+            expiries: self.clone(),
+            deadline,
+        }
+    }
+
+    /// Closes the connections whose time has come. The sweep's one step.
+    pub async fn close_due(&self, now_s: i64) {
+        loop {
+            let due = self.0.lock().take_due(now_s, CLOSED_AT_ONCE_MAX);
+            if due.is_empty() {
+                return;
+            }
+            for connection in due {
+                connection.close(CloseCode::TokenExpired);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl<T> Default for State<T> {
+    fn default() -> State<T> {
+        State {
             due: BTreeMap::new(),
             next_number: 0,
-        }))
+        }
     }
 }
 
@@ -85,47 +116,13 @@ impl<T> State<T> {
     }
 }
 
-/// Closes connections whose token has expired, until the gateway is gone or the server stops.
-pub(crate) async fn sweep(gateway: Weak<Inner>, transport: Transport) {
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = transport.shutdown().cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let Some(gateway) = gateway.upgrade() else { return };
-        close_expired(&gateway).await;
-    }
-}
-
-async fn close_expired(gateway: &Inner) {
-    loop {
-        let due = gateway
-            .expiries
-            .0
-            .lock()
-            .take_due(gateway.now_s(), CLOSED_AT_ONCE_MAX);
-        if due.is_empty() {
-            return;
-        }
-        for connection in due {
-            connection.close(CloseCode::TokenExpired);
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn due_after_the_grace_and_not_before() {
-        let mut state = State {
-            due: BTreeMap::new(),
-            next_number: 0,
-        };
+        let mut state = State::default();
         state.watch(100, "a");
         state.watch(100, "b");
         let ended = state.watch(99, "c");
