@@ -2,6 +2,8 @@
 
 /// A text frame.
 pub const TEXT: u8 = 0x1;
+/// A binary frame.
+pub const BINARY: u8 = 0x2;
 /// A close frame.
 pub const CLOSE: u8 = 0x8;
 /// A ping frame.
@@ -45,28 +47,38 @@ pub fn first(input: &[u8]) -> Option<Frame<'_>> {
 
 /// A finished text frame as a server sends it.
 pub fn text(payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(payload.len() + 10);
-    frame.push(0x80 | TEXT);
-    match payload.len() {
-        short @ 0..=125 => frame.push(short as u8),
-        middle @ 126..=0xffff => {
-            frame.push(126);
-            frame.extend_from_slice(&(middle as u16).to_be_bytes());
-        }
-        long => {
-            frame.push(127);
-            frame.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
+    let mut frame = header(TEXT, payload.len(), 0);
     frame.extend_from_slice(payload);
     frame
 }
 
-/// A pong as a client sends it. The mask is zero: legal, and nothing here hides from a proxy.
+/// A finished frame as a client sends it. The mask is zero: legal, and nothing here hides from a proxy.
+pub fn client(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = header(opcode, payload.len(), 0x80);
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// A pong as a client sends it.
 pub fn client_pong(payload: &[u8]) -> Vec<u8> {
-    let kept = &payload[..payload.len().min(125)];
-    let mut frame = vec![0x80 | PONG, 0x80 | kept.len() as u8, 0, 0, 0, 0];
-    frame.extend_from_slice(kept);
+    client(PONG, &payload[..payload.len().min(125)])
+}
+
+fn header(opcode: u8, length: usize, masked: u8) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(length + 14);
+    frame.push(0x80 | opcode);
+    match length {
+        short @ 0..=125 => frame.push(masked + short as u8),
+        middle @ 126..=0xffff => {
+            frame.push(masked + 126);
+            frame.extend_from_slice(&(middle as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(masked + 127);
+            frame.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
     frame
 }
 
@@ -87,6 +99,13 @@ mod tests {
                 (TEXT, length, whole)
             );
         }
+    }
+
+    #[test]
+    fn a_client_masks_with_zero() {
+        assert_eq!(client(BINARY, b"ab"), [0x82, 0x82, 0, 0, 0, 0, b'a', b'b']);
+        assert_eq!(client(TEXT, &[b'x'; 300])[..4], [0x81, 0x80 + 126, 1, 44]);
+        assert_eq!(client_pong(&[b'x'; 200]).len(), 131);
     }
 
     #[test]

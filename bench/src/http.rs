@@ -1,10 +1,11 @@
 //! As much HTTP/1.1 as a benchmark needs: finding the end of a head, a header's value, a body's length; one blocking `GET`.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The longest head that is waited for.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -30,6 +31,69 @@ pub fn content_length(head: &str) -> Result<Option<usize>> {
     header(head, "content-length")
         .map(|value| value.parse().with_context(|| format!("content-length {value:?}")))
         .transpose()
+}
+
+/// One whole answer to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The body, put together if it came in chunks.
+    pub body: Cow<'a, [u8]>,
+    /// Head and body together, as they came.
+    pub length: usize,
+}
+
+/// The first answer of `input`, or `None` while it is not whole.
+pub fn answer(input: &[u8]) -> Result<Option<Answer<'_>>> {
+    let Some(start) = head_length(input) else {
+        ensure!(input.len() < HEAD_BYTES_MAX, "an endless head");
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&input[..start])?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .with_context(|| format!("no answer: {}", head.lines().next().unwrap_or_default()))?;
+    let answer = |body, length| Some(Answer { status, body, length });
+    if let Some(length) = content_length(head)? {
+        let end = start.checked_add(length).context("content-length")?;
+        return Ok(input
+            .get(start..end)
+            .and_then(|body| answer(Cow::Borrowed(body), end)));
+    }
+    if status == 204 {
+        return Ok(answer(Cow::Borrowed(&[]), start));
+    }
+    ensure!(
+        header(head, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")),
+        "an answer without a length"
+    );
+    Ok(chunked(input, start)?.and_then(|(body, end)| answer(Cow::Owned(body), end)))
+}
+
+/// The chunks from `at` and where they end. Trailers are not expected.
+fn chunked(input: &[u8], mut at: usize) -> Result<Option<(Vec<u8>, usize)>> {
+    let mut body = Vec::new();
+    loop {
+        let rest = &input[at..];
+        let Some(line) = rest.windows(2).position(|window| window == b"\r\n") else {
+            return Ok(None);
+        };
+        let size = std::str::from_utf8(&rest[..line])?;
+        let size = usize::from_str_radix(size.trim(), 16).with_context(|| format!("chunk size {size:?}"))?;
+        let end = size.checked_add(line + 4).context("chunk size")?;
+        let Some(chunk) = rest.get(line + 2..end) else {
+            return Ok(None);
+        };
+        ensure!(chunk.ends_with(b"\r\n"), "a chunk without an end");
+        at += end;
+        if size == 0 {
+            return Ok(Some((body, at)));
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
 }
 
 /// An `http://` or `ws://` address cut into what a client needs.
@@ -119,6 +183,32 @@ mod tests {
         assert_eq!(header(head, "upgrade"), None);
         assert!(content_length("HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n").is_err());
         assert_eq!(head_length(b"GET / HTTP/1.1\r\nHost: x\r\n"), None);
+    }
+
+    #[test]
+    fn answers_end_by_length_or_by_chunks() {
+        let by_length = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno";
+        let by_chunks =
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        let cases: [(&[u8], u16, &[u8]); 2] = [(by_length, 400, b"no"), (by_chunks, 200, b"hello0123456789")];
+        for (input, status, body) in cases {
+            let next = [input, b"HTTP/1.1 200"].concat();
+            let found = answer(&next).unwrap().unwrap();
+            assert_eq!(
+                (found.status, &*found.body, found.length),
+                (status, body, input.len())
+            );
+            for cut in 0..input.len() {
+                assert_eq!(answer(&input[..cut]).unwrap(), None, "cut at {cut}");
+            }
+        }
+        for wrong in [
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+            "nonsense\r\n\r\n",
+        ] {
+            assert!(answer(wrong.as_bytes()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

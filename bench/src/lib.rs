@@ -8,3 +8,4 @@ pub mod histogram;
 pub mod http;
 pub mod message;
 pub mod process;
+pub mod sign;

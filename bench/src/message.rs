@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 const PUSH_START: &str = r#"{"type":"task_update","event":"#;
 const PUSH_END: &str = r#","timestamp":"2026-02-07T12:00:00.000Z"}"#;
 const MARK: &[u8] = br#""sequence":""#;
+const ESCAPED_MARK: &[u8] = br#"\"sequence\":\""#;
 const DIGITS: usize = 8;
 
 /// The largest sequence number that fits the field.
@@ -31,19 +32,39 @@ pub fn push(sequence: u32, payload_bytes: usize) -> String {
 }
 
 /// Reads sequence numbers out of pushed texts. All of one run look alike, so the place of the first is where all are.
-#[derive(Default)]
 pub struct SequenceField {
+    mark: &'static [u8],
     offset: usize,
 }
 
+impl Default for SequenceField {
+    fn default() -> Self {
+        Self {
+            mark: MARK,
+            offset: 0,
+        }
+    }
+}
+
 impl SequenceField {
+    /// For a protocol that carries JSON as a string inside JSON.
+    pub fn escaped() -> Self {
+        Self {
+            mark: ESCAPED_MARK,
+            offset: 0,
+        }
+    }
+
     /// The sequence number in `payload`.
     pub fn read(&mut self, payload: &[u8]) -> Result<u32> {
         if payload
             .get(self.offset..)
-            .is_none_or(|rest| !rest.starts_with(MARK))
+            .is_none_or(|rest| !rest.starts_with(self.mark))
         {
-            let Some(found) = payload.windows(MARK.len()).position(|window| window == MARK) else {
+            let Some(found) = payload
+                .windows(self.mark.len())
+                .position(|window| window == self.mark)
+            else {
                 bail!(
                     "a message without a sequence number: {}",
                     String::from_utf8_lossy(payload)
@@ -52,7 +73,7 @@ impl SequenceField {
             self.offset = found;
         }
         let mut sequence = 0;
-        let digits = payload[self.offset + MARK.len()..].first_chunk::<DIGITS>();
+        let digits = payload[self.offset + self.mark.len()..].first_chunk::<DIGITS>();
         for digit in digits.into_iter().flatten() {
             sequence = sequence * 10 + u32::from(digit.wrapping_sub(b'0'));
         }

@@ -1,13 +1,18 @@
 //! The load generator against the floor, and against a server that delivers wrongly.
 #![expect(clippy::unwrap_used, reason = "a test, its helper functions too")]
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use serde_json::Value;
 use tidings_bench::{frames, http};
+
+const UPGRADE: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 struct Floor {
     process: Child,
@@ -156,14 +161,122 @@ fn a_wrong_delivery_is_an_error() {
     }
 }
 
+#[test]
+fn accepting_opens_welcomes_closes_and_counts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws?token={{token}}", listener.local_addr().unwrap());
+    let (told, tokens) = channel();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let told = told.clone();
+            std::thread::spawn(move || {
+                let head = read_head(&mut client);
+                let token = head.split("token=").nth(1).unwrap();
+                told.send(token.split(' ').next().unwrap().to_owned()).unwrap();
+                client.write_all(UPGRADE.as_bytes()).unwrap();
+                client.write_all(&frames::text(b"welcome")).unwrap();
+                let mut close = [0; 8];
+                client.read_exact(&mut close).unwrap();
+                assert_eq!(close, [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
+                client.write_all(&[0x88, 2, 0x03, 0xe8]).unwrap();
+            });
+        }
+    });
+    let pid = std::process::id().to_string();
+    let arguments = [
+        ["--url", &url],
+        ["--mode", "accept"],
+        ["--in-flight", "4"],
+        ["--jwt-secret", "secret"],
+        ["--pid", &pid],
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args([
+            "--server",
+            "tidings",
+            "--welcome",
+            "--warm-up-seconds",
+            "0",
+            "--seconds",
+            "1",
+        ])
+        .args(arguments.as_flattened())
+        .output()
+        .unwrap();
+    let report = report(&output);
+    let tokens: Vec<String> = tokens.try_iter().collect();
+    let handshakes = report["handshakes"].as_u64().unwrap();
+    assert!(handshakes > 4, "{report}");
+    assert!(handshakes <= tokens.len() as u64, "{report}");
+    let distinct: HashSet<&String> = tokens.iter().collect();
+    assert_eq!(distinct.len(), tokens.len());
+    assert!(
+        report["server_cpu_us_per_handshake"].as_f64().unwrap() > 0.0,
+        "{report}"
+    );
+}
+
+#[test]
+fn a_polling_session_connects_answers_pings_and_keeps_one_request_held() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "http://{}/socket.io/?EIO=4&transport=polling",
+        listener.local_addr().unwrap()
+    );
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let session = "/socket.io/?EIO=4&transport=polling&sid=abc";
+        let expected = [
+            (
+                "GET /socket.io/?EIO=4&transport=polling HTTP".to_owned(),
+                "",
+                r#"0{"sid":"abc","upgrades":[]}"#,
+            ),
+            (format!("POST {session} HTTP"), "40/events,", "ok"),
+            (
+                format!("GET {session} HTTP"),
+                "",
+                "40/events,{\"sid\":\"x\"}\u{1e}2",
+            ),
+            (format!("POST {session} HTTP"), "3", "ok"),
+        ];
+        for (line, body, answer) in &expected {
+            let head = read_head(&mut client);
+            assert!(head.starts_with(line), "{head}");
+            assert!(head.contains("\r\nx-tenant-key: k\r\n"), "{head}");
+            let mut sent = vec![0; http::content_length(&head).unwrap().unwrap_or(0)];
+            client.read_exact(&mut sent).unwrap();
+            assert_eq!(sent, body.as_bytes());
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+            client.write_all((head + answer).as_bytes()).unwrap();
+        }
+        let held = read_head(&mut client);
+        assert!(held.starts_with(&format!("GET {session} HTTP")), "{held}");
+        assert_eq!(client.read(&mut [0; 1]).unwrap_or(0), 0, "nothing until the end");
+    });
+    let arguments = [
+        ["--server", "peer"],
+        ["--url", &url],
+        ["--protocol", "engineio-polling"],
+        ["--namespace", "/events"],
+        ["--header", "x-tenant-key: k"],
+        ["--connections", "1"],
+        ["--mode", "idle"],
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(arguments.as_flattened())
+        .output()
+        .unwrap();
+    assert_eq!(report(&output)["protocol"], "engineio-polling");
+    server.join().unwrap();
+}
+
 /// Serves one client and one publish, which it delivers `copies` times; ends when the load generator does.
 fn wrong_server(listener: TcpListener, copies: usize) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         read_head(&mut client);
-        let upgrade =
-            "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-        client.write_all(upgrade.as_bytes()).unwrap();
+        client.write_all(UPGRADE.as_bytes()).unwrap();
         let (mut publisher, _) = listener.accept().unwrap();
         let head = read_head(&mut publisher);
         let mut body = vec![0; http::content_length(&head).unwrap().unwrap()];

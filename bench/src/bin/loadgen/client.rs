@@ -1,7 +1,7 @@
-//! One WebSocket of the swarm.
+//! One connection of the swarm: a WebSocket, or the connection of a polling session.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,6 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tidings_bench::message::SequenceField;
 use tidings_bench::{frames, http};
 
+use crate::polling::Session;
+use crate::protocol::{Heard, Setup};
 use crate::tally::Tally;
 
 /// The key and its answer from RFC 6455, section 1.3: the same for every connection, which no server minds.
@@ -19,10 +21,14 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     pub(crate) state: State,
+    /// The running number, which is also the user's.
+    number: u32,
     /// The sequence number that has to come next.
     next: u32,
     /// A frame cut off by the end of a read; usually nothing, and then no memory.
     carry: Vec<u8>,
+    /// Polling instead of a WebSocket.
+    session: Option<Box<Session>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,10 @@ pub(crate) enum State {
     Upgrading,
     AwaitingWelcome,
     Open,
+    /// Has sent a close frame.
+    Closing,
+    /// Is closed, as it wished.
+    Ended,
     /// Reads no more.
     Deaf,
     /// Was deaf, and the server has reset it.
@@ -42,11 +52,19 @@ pub(crate) struct Reading<'a> {
     pub(crate) buffer: &'a mut [u8],
     pub(crate) field: &'a mut SequenceField,
     pub(crate) tally: &'a mut Tally,
-    pub(crate) welcome: bool,
+    pub(crate) setup: &'a Setup,
 }
 
 impl Client {
-    pub(crate) fn connect(address: SocketAddr, receive_buffer_bytes: usize) -> Result<Self> {
+    /// Begins to connect. `sources` is how many addresses of the loopback network are taken in turn, because each has only
+    /// so many ports; 1 leaves the choice to the kernel.
+    pub(crate) fn connect(
+        setup: &Setup,
+        address: SocketAddr,
+        number: u32,
+        sources: u8,
+        receive_buffer_bytes: usize,
+    ) -> Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM.nonblocking(),
@@ -57,6 +75,11 @@ impl Client {
         if receive_buffer_bytes > 0 {
             socket.set_recv_buffer_size(receive_buffer_bytes)?;
         }
+        if sources > 1 && address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            let last = 1 + (number % u32::from(sources)) as u8;
+            let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+            socket.bind(&source.into()).context("a local port")?;
+        }
         match socket.connect(&address.into()) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock || in_progress(&error) => {}
@@ -66,13 +89,15 @@ impl Client {
         Ok(Self {
             stream,
             state: State::Connecting,
+            number,
             next: 0,
             carry: Vec::new(),
+            session: setup.polls().then(Box::default),
         })
     }
 
-    /// Sends the upgrade request once the connection stands.
-    pub(crate) fn writable(&mut self, url: &http::Url) -> Result<()> {
+    /// Sends the first request once the connection stands.
+    pub(crate) fn writable(&mut self, setup: &Setup) -> Result<()> {
         if self.state != State::Connecting {
             return Ok(());
         }
@@ -82,18 +107,33 @@ impl Client {
         if self.stream.peer_addr().is_err() {
             return Ok(());
         }
-        let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\
-             Sec-WebSocket-Version: 13\r\n\r\n",
-            url.path, url.authority
-        );
-        let written = self.stream.write(request.as_bytes()).context("upgrade request")?;
-        ensure!(
-            written == request.len(),
-            "an empty socket did not take the upgrade request"
-        );
+        let head = setup.request("GET", self.number, "");
+        if self.session.is_some() {
+            self.state = State::AwaitingWelcome;
+            return self.send(format!("{head}\r\n").as_bytes());
+        }
         self.state = State::Upgrading;
+        let request = format!(
+            "{head}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\
+             Sec-WebSocket-Version: 13\r\n\r\n"
+        );
+        self.send(request.as_bytes())
+    }
+
+    /// Writes something short. A client that reads has room for it.
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.stream.write(bytes).context("write")?;
+        ensure!(
+            written == bytes.len(),
+            "a socket took only a part of what a client says"
+        );
         Ok(())
+    }
+
+    /// Says good-bye; the end comes when the server has answered it.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.state = State::Closing;
+        self.send(&frames::client(frames::CLOSE, &1000_u16.to_be_bytes()))
     }
 
     /// Reads what has come. Registered edge-triggered: a read that does not fill the buffer has emptied the socket.
@@ -102,26 +142,38 @@ impl Client {
             let kept = self.carry.len();
             ensure!(kept < reading.buffer.len(), "a frame larger than the read buffer");
             match self.stream.read(&mut reading.buffer[kept..]) {
+                Ok(0) if self.state == State::Closing => {
+                    self.state = State::Ended;
+                    return Ok(());
+                }
                 Ok(0) => bail!("closed by the server without a close frame"),
                 Ok(count) => {
                     let now_ns = reading.tally.nanoseconds(Instant::now());
                     let filled = kept + count;
                     reading.buffer[..kept].copy_from_slice(&self.carry);
-                    let used = self.consume(filled, now_ns, reading)?;
+                    let used = if self.session.is_some() {
+                        self.answers(filled, now_ns, reading)?
+                    } else {
+                        self.frames(filled, now_ns, reading)?
+                    };
                     self.carry.clear();
                     self.carry.extend_from_slice(&reading.buffer[used..filled]);
-                    if filled < reading.buffer.len() {
+                    if filled < reading.buffer.len() || self.state == State::Ended {
                         return Ok(());
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if self.state == State::Closing => {
+                    self.state = State::Ended;
+                    return Ok(());
+                }
                 Err(error) => return Err(error).context("read"),
             }
         }
     }
 
-    fn consume(&mut self, filled: usize, now_ns: u64, reading: &mut Reading<'_>) -> Result<usize> {
+    fn frames(&mut self, filled: usize, now_ns: u64, reading: &mut Reading<'_>) -> Result<usize> {
         let mut used = 0;
         if self.state == State::Upgrading {
             let Some(head_length) = http::head_length(&reading.buffer[..filled]) else {
@@ -135,36 +187,76 @@ impl Client {
                 http::header(head, "sec-websocket-accept") == Some(ACCEPT),
                 "a wrong Sec-WebSocket-Accept"
             );
-            self.state = if reading.welcome {
+            self.state = if reading.setup.dialect.welcomes() {
                 State::AwaitingWelcome
             } else {
                 State::Open
             };
+            if let Some(opening) = reading.setup.dialect.opening(self.number) {
+                self.say(reading.setup, &opening)?;
+            }
             used = head_length;
         }
         while let Some(frame) = frames::first(&reading.buffer[used..filled]) {
             used += frame.length;
             match (frame.opcode, self.state) {
-                (frames::TEXT, State::Open) => {
-                    let sequence = reading.field.read(frame.payload)?;
-                    ensure!(
-                        sequence == self.next,
-                        "message {sequence} instead of {}",
-                        self.next
-                    );
-                    ensure!(
-                        reading.tally.receive(sequence, now_ns),
-                        "message {sequence} was never sent"
-                    );
-                    self.next += 1;
+                (frames::CLOSE, State::Closing) => self.state = State::Ended,
+                (_, State::Closing | State::Ended) | (frames::PONG, _) => {}
+                (frames::TEXT | frames::BINARY, _) => {
+                    let mut text = frame.payload;
+                    while let Some(heard) = {
+                        let welcomed = self.state == State::Open;
+                        reading.setup.dialect.hear(self.number, welcomed, &mut text)?
+                    } {
+                        if let Heard::Answer(answer) = heard {
+                            self.say(reading.setup, &answer)?;
+                        } else {
+                            take(
+                                &mut self.state,
+                                &mut self.next,
+                                &heard,
+                                now_ns,
+                                reading.field,
+                                reading.tally,
+                            )?;
+                        }
+                    }
                 }
-                (frames::TEXT, State::AwaitingWelcome) => self.state = State::Open,
                 // Best effort: the socket of a client that reads is not full.
                 (frames::PING, _) => drop(self.stream.write(&frames::client_pong(frame.payload))),
-                (frames::PONG, _) => {}
                 (frames::CLOSE, _) => bail!("closed by the server: {}", close_reason(frame.payload)),
                 (opcode, _) => bail!("a frame with opcode {opcode} is not expected"),
             }
+        }
+        Ok(used)
+    }
+
+    fn say(&mut self, setup: &Setup, text: &str) -> Result<()> {
+        self.send(&frames::client(setup.dialect.opcode(), text.as_bytes()))
+    }
+
+    fn answers(&mut self, filled: usize, now_ns: u64, reading: &mut Reading<'_>) -> Result<usize> {
+        let mut used = 0;
+        let mut output = Vec::new();
+        while let Some(session) = &mut self.session {
+            let (state, next) = (&mut self.state, &mut self.next);
+            let (field, tally) = (&mut *reading.field, &mut *reading.tally);
+            let welcomed = *state == State::Open;
+            let length = session.answer(
+                &reading.buffer[used..filled],
+                reading.setup,
+                self.number,
+                welcomed,
+                &mut output,
+                |heard| take(state, next, heard, now_ns, field, tally),
+            )?;
+            if length == 0 {
+                break;
+            }
+            used += length;
+        }
+        if !output.is_empty() {
+            self.send(&output)?;
         }
         Ok(used)
     }
@@ -191,6 +283,32 @@ impl Client {
             }
         }
     }
+}
+
+/// Takes in what was heard: a welcome, or the message that has to be the next.
+fn take(
+    state: &mut State,
+    next: &mut u32,
+    heard: &Heard<'_>,
+    now_ns: u64,
+    field: &mut SequenceField,
+    tally: &mut Tally,
+) -> Result<()> {
+    match heard {
+        Heard::Message(text) => {
+            ensure!(*state == State::Open, "a message before the welcome");
+            let sequence = field.read(text)?;
+            ensure!(sequence == *next, "message {sequence} instead of {next}");
+            ensure!(
+                tally.receive(sequence, now_ns),
+                "message {sequence} was never sent"
+            );
+            *next += 1;
+        }
+        Heard::Welcome if *state == State::AwaitingWelcome => *state = State::Open,
+        Heard::Welcome | Heard::Answer(_) | Heard::Other => {}
+    }
+    Ok(())
 }
 
 fn in_progress(error: &io::Error) -> bool {

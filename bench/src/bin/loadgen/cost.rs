@@ -10,7 +10,7 @@ use crate::options::Options;
 /// One moment of a run.
 pub(crate) struct Moment {
     at: Instant,
-    deliveries: u64,
+    count: u64,
     server: Option<CpuSample>,
     own: CpuSample,
 }
@@ -18,26 +18,32 @@ pub(crate) struct Moment {
 /// What passed between two moments.
 pub(crate) struct Stretch {
     pub(crate) wall: Duration,
-    pub(crate) deliveries: u64,
+    /// Deliveries, or handshakes.
+    pub(crate) count: u64,
     pub(crate) server_cpu: Option<Duration>,
     pub(crate) own_cpu: Duration,
 }
 
 impl Moment {
-    pub(crate) fn now(options: &Options, deliveries: u64) -> Result<Self> {
+    pub(crate) fn now(options: &Options, count: u64) -> Result<Self> {
         let server = options.pid.map(|pid| Process::new(pid).cpu()).transpose()?;
         Ok(Self {
             at: Instant::now(),
-            deliveries,
+            count,
             server,
             own: Process::this().cpu()?,
         })
     }
 
+    /// Deliveries, or handshakes, so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(crate) fn until(&self, later: &Self) -> Stretch {
         Stretch {
             wall: later.at - self.at,
-            deliveries: later.deliveries - self.deliveries,
+            count: later.count - self.count,
             server_cpu: self
                 .server
                 .as_ref()

@@ -8,6 +8,8 @@
 mod client;
 mod cost;
 mod options;
+mod polling;
+mod protocol;
 mod publisher;
 mod report;
 mod run;

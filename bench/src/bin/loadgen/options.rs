@@ -6,6 +6,8 @@ use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use tidings_bench::http::Url;
 
+use crate::protocol::Protocol;
+
 /// Opens connections, publishes, checks exact delivery and prints one line of JSON.
 ///
 /// A missing, doubled or reordered message, a refused publish or a connection closed by the server ends it with an error.
@@ -14,16 +16,34 @@ pub(crate) struct Options {
     /// What is measured: decides how a message is published.
     #[arg(long, value_enum)]
     pub(crate) server: Server,
-    /// The WebSocket address, for tidings `ws://…/ws?user_id=bench`.
+    /// What clients speak above the WebSocket, or instead of it.
+    #[arg(long, value_enum, default_value = "plain")]
+    pub(crate) protocol: Protocol,
+    /// The address for clients, for tidings `ws://…/ws?user_id=bench`. `{token}` in it stands for the client's token.
     #[arg(long)]
     pub(crate) url: Url,
-    /// Where to publish, `http://…/api/v1/publish`; the floor's is `/publish` on the same port.
+    /// A header of every request of a client, `name: value`; may be repeated.
+    #[arg(long)]
+    pub(crate) header: Vec<String>,
+    /// Socket.IO: the namespace to connect to.
+    #[arg(long, default_value = "/")]
+    pub(crate) namespace: String,
+    /// Secret for HS256: every client gets a token of its own, as user `bench-N`, in the URL or in its first message.
+    #[arg(long, env = "TIDINGS_BENCH_JWT_SECRET", hide_env_values = true)]
+    pub(crate) jwt_secret: Option<String>,
+    /// Where to publish, `http://…/api/v1/publish`; the floor's is `/publish` on the same port. NATS: only host and port count.
     #[arg(long)]
     pub(crate) publish_url: Option<Url>,
+    /// A header of every publish, `name: value`; may be repeated.
+    #[arg(long)]
+    pub(crate) publish_header: Vec<String>,
+    /// Pusher: `KEY:SECRET` of the application, with which publishes are signed.
+    #[arg(long, env = "TIDINGS_BENCH_PUSHER_KEY", hide_env_values = true)]
+    pub(crate) pusher_key: Option<String>,
     /// Bearer token for publishing and for the metrics.
     #[arg(long, env = "TIDINGS_BENCH_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// The room that all connections are in.
+    /// The room (channel, subject) that all connections are in.
     #[arg(long, default_value = "user:bench")]
     pub(crate) room: String,
     /// Prometheus text with the counters of frames and writes.
@@ -56,7 +76,7 @@ pub(crate) struct Options {
     /// Messages per second, paced.
     #[arg(long, default_value = "60")]
     pub(crate) rate: NonZeroU32,
-    /// Saturated: publishes that are under way at once.
+    /// Saturated: publishes that are under way at once. Accept: handshakes.
     #[arg(long, default_value = "8")]
     pub(crate) in_flight: NonZeroU32,
     /// Saturated: when a publish is no longer under way.
@@ -90,6 +110,14 @@ pub(crate) enum Server {
     Floor,
     /// The operators' `POST /api/v1/publish`.
     Tidings,
+    /// `POST` with the pushed text as its body.
+    Peer,
+    /// Centrifugo's `POST /api/publish`.
+    Centrifugo,
+    /// `PUB` on a TCP connection of NATS, which answers nothing.
+    Nats,
+    /// Pusher's signed `POST /apps/{id}/events`.
+    Pusher,
 }
 
 /// What is measured.
@@ -102,6 +130,8 @@ pub(crate) enum Mode {
     Saturated,
     /// No messages: memory only.
     Idle,
+    /// Connections that come, are welcomed and go, with a window of them under way.
+    Accept,
 }
 
 /// When a publish counts as received.

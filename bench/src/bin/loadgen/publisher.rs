@@ -1,6 +1,7 @@
-//! Publishing over one kept-alive, pipelined HTTP connection.
+//! Publishing over one kept-alive connection: pipelined HTTP, or NATS's own protocol.
 
-use std::fmt::Write as _;
+mod body;
+
 use std::io::{ErrorKind, Read, Write};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,14 +9,12 @@ use mio::net::TcpStream;
 use tidings_bench::{http, message};
 
 use crate::options::{Options, Server};
+use body::Body;
 
 pub(crate) struct Publisher {
     pub(crate) stream: TcpStream,
     server: Server,
-    /// Everything before the value of `Content-Length`, which ends the head.
-    head: String,
-    room: String,
-    payload_bytes: usize,
+    body: Body,
     output: Vec<u8>,
     input: Vec<u8>,
     answered: u64,
@@ -23,29 +22,19 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) fn connect(options: &Options) -> Result<Self> {
-        let url = match (&options.publish_url, options.server) {
-            (Some(url), _) => url.clone(),
-            (None, Server::Floor) => http::Url {
-                path: "/publish".to_owned(),
-                authority: options.url.authority.clone(),
-            },
-            (None, Server::Tidings) => bail!("--publish-url is missing"),
-        };
-        let stream = std::net::TcpStream::connect(url.address()?).context("publish")?;
+        let body = Body::new(options)?;
+        let stream = std::net::TcpStream::connect(body.url().address()?).context("publish")?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        let mut head = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", url.path, url.authority);
-        if let Some(token) = &options.token {
-            write!(head, "Authorization: Bearer {token}\r\n")?;
+        let mut output = Vec::new();
+        if options.server == Server::Nats {
+            output.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
         }
-        head.push_str("Content-Type: application/json\r\nContent-Length: ");
         Ok(Self {
             stream: TcpStream::from_std(stream),
             server: options.server,
-            head,
-            room: serde_json::to_string(&options.room)?,
-            payload_bytes: options.bytes,
-            output: Vec::new(),
+            body,
+            output,
             input: Vec::new(),
             answered: 0,
         })
@@ -54,16 +43,11 @@ impl Publisher {
     /// Adds a message to what will be written.
     pub(crate) fn publish(&mut self, sequence: u32) -> Result<()> {
         ensure!(sequence <= message::SEQUENCE_MAX, "no sequence numbers are left");
-        let body = match self.server {
-            Server::Floor => message::push(sequence, self.payload_bytes),
-            Server::Tidings => format!(
-                r#"{{"room":{},"kind":"task_update","data":{},"gateways":["tasks"]}}"#,
-                self.room,
-                message::data(sequence, self.payload_bytes)
-            ),
-        };
-        write!(self.output, "{}{}\r\n\r\n{body}", self.head, body.len())?;
-        Ok(())
+        if self.server == Server::Nats {
+            // It answers only what it refuses.
+            self.answered += 1;
+        }
+        self.body.write(sequence, &mut self.output)
     }
 
     /// Writes what the socket takes.
@@ -90,26 +74,48 @@ impl Publisher {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("publish"),
             }
-            let mut used = 0;
-            while let Some(head_length) = http::head_length(&self.input[used..]) {
-                let head = std::str::from_utf8(&self.input[used..used + head_length])?;
-                let length = http::content_length(head)?.context("an answer without Content-Length")?;
-                let start = used + head_length;
-                let Some(body) = self.input[start..].get(..length) else {
-                    break;
-                };
-                let status = head.lines().next().unwrap_or_default();
-                ensure!(
-                    status.starts_with("HTTP/1.1 2"),
-                    "publish refused: {status} {}",
-                    String::from_utf8_lossy(body)
-                );
-                used = start + length;
-                self.answered += 1;
-            }
+            let used = if self.server == Server::Nats {
+                self.lines()?
+            } else {
+                self.answers()?
+            };
             self.input.drain(..used);
             ensure!(self.input.len() < http::HEAD_BYTES_MAX * 4, "an endless answer");
         }
+    }
+
+    fn answers(&mut self) -> Result<usize> {
+        let mut used = 0;
+        while let Some(answer) = http::answer(&self.input[used..])? {
+            // Centrifugo reports an error with status 200.
+            let refused = self.server == Server::Centrifugo && answer.body.starts_with(br#"{"error""#);
+            ensure!(
+                (200..300).contains(&answer.status) && !refused,
+                "publish refused: {} {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            );
+            used += answer.length;
+            self.answered += 1;
+        }
+        Ok(used)
+    }
+
+    fn lines(&mut self) -> Result<usize> {
+        let mut used = 0;
+        while let Some(end) = self.input[used..].iter().position(|byte| *byte == b'\n') {
+            let line = &self.input[used..used + end];
+            used += end + 1;
+            if line.starts_with(b"PING") {
+                self.output.extend_from_slice(b"PONG\r\n");
+            }
+            ensure!(
+                !line.starts_with(b"-ERR"),
+                "publish refused: {}",
+                String::from_utf8_lossy(line)
+            );
+        }
+        Ok(used)
     }
 
     pub(crate) fn answered(&self) -> u64 {

@@ -7,11 +7,13 @@ use tidings_bench::histogram::Histogram;
 
 use crate::cost::Stretch;
 use crate::options::{InFlightBy, Mode, Options, Server};
+use crate::protocol::Protocol;
 
 /// One run. What was not measured is null.
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) server: Server,
+    pub(crate) protocol: Protocol,
     pub(crate) connections: usize,
     pub(crate) mode: Mode,
     pub(crate) bytes: usize,
@@ -27,6 +29,9 @@ pub(crate) struct Report {
     pub(crate) server_cpu_us_per_delivery: Option<f64>,
     pub(crate) server_cpu_percent: Option<f64>,
     pub(crate) loadgen_cpu_percent: f64,
+    pub(crate) handshakes: Option<u64>,
+    pub(crate) handshakes_per_second: Option<f64>,
+    pub(crate) server_cpu_us_per_handshake: Option<f64>,
     pub(crate) frames_per_write: Option<f64>,
     pub(crate) rss_kb_before: Option<u64>,
     pub(crate) rss_kb_idle: Option<u64>,
@@ -43,11 +48,12 @@ impl Report {
         let saturated = options.mode == Mode::Saturated;
         Self {
             server: options.server,
+            protocol: options.protocol,
             connections: options.connections,
             mode: options.mode,
             bytes: options.bytes,
             rate: (options.mode == Mode::Paced).then_some(options.rate.get()),
-            in_flight: saturated.then_some(options.in_flight.get()),
+            in_flight: (saturated || options.mode == Mode::Accept).then_some(options.in_flight.get()),
             in_flight_by: saturated.then_some(options.in_flight_by),
             deliveries: 0,
             wall_s: 0.0,
@@ -58,6 +64,9 @@ impl Report {
             server_cpu_us_per_delivery: None,
             server_cpu_percent: None,
             loadgen_cpu_percent: 0.0,
+            handshakes: None,
+            handshakes_per_second: None,
+            server_cpu_us_per_handshake: None,
             frames_per_write: None,
             rss_kb_before,
             rss_kb_idle,
@@ -72,18 +81,32 @@ impl Report {
     }
 
     pub(crate) fn add_stretch(&mut self, stretch: &Stretch, latencies: &Histogram) {
-        let wall_s = stretch.wall.as_secs_f64();
-        let deliveries = stretch.deliveries as f64;
-        let percent = |cpu: Duration| rounded(cpu.as_secs_f64() * 100.0 / wall_s);
-        self.deliveries = stretch.deliveries;
-        self.wall_s = rounded(wall_s);
-        self.per_second = (deliveries / wall_s).round();
+        let deliveries = stretch.count as f64;
+        self.add_time(stretch);
+        self.deliveries = stretch.count;
+        self.per_second = (deliveries / stretch.wall.as_secs_f64()).round();
         self.p50_ms = latencies.quantile(0.5).map(milliseconds);
         self.p99_ms = latencies.quantile(0.99).map(milliseconds);
         self.max_ms = latencies.max().map(milliseconds);
         self.server_cpu_us_per_delivery = stretch
             .server_cpu
             .map(|cpu| rounded(cpu.as_secs_f64() * 1e6 / deliveries));
+    }
+
+    pub(crate) fn add_handshakes(&mut self, stretch: &Stretch) {
+        let handshakes = stretch.count as f64;
+        self.add_time(stretch);
+        self.handshakes = Some(stretch.count);
+        self.handshakes_per_second = Some((handshakes / stretch.wall.as_secs_f64()).round());
+        self.server_cpu_us_per_handshake = stretch
+            .server_cpu
+            .map(|cpu| rounded(cpu.as_secs_f64() * 1e6 / handshakes));
+    }
+
+    fn add_time(&mut self, stretch: &Stretch) {
+        let wall_s = stretch.wall.as_secs_f64();
+        let percent = |cpu: Duration| rounded(cpu.as_secs_f64() * 100.0 / wall_s);
+        self.wall_s = rounded(wall_s);
         self.server_cpu_percent = stretch.server_cpu.map(percent);
         self.loadgen_cpu_percent = percent(stretch.own_cpu);
     }

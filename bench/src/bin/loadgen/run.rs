@@ -27,6 +27,9 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let rss_kb_before = resident_kb(options)?;
     let mut events = Events::with_capacity(1024);
     let mut swarm = Swarm::new(options)?;
+    if options.mode == Mode::Accept {
+        return accept(options, &mut swarm, &mut events, rss_kb_before);
+    }
     swarm.connect(&mut events)?;
     let settled = Instant::now() + Duration::from_secs(u64::from(options.settle_seconds));
     swarm.turn_until(&mut events, settled)?;
@@ -39,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     swarm.open_publisher()?;
     let stretch = match options.mode {
         Mode::Paced => paced(options, &mut swarm, &mut events)?,
-        Mode::Saturated | Mode::Idle => saturated(options, &mut swarm, &mut events)?,
+        Mode::Saturated | Mode::Idle | Mode::Accept => saturated(options, &mut swarm, &mut events)?,
     };
     swarm.drain(&mut events)?;
     report.add_stretch(&stretch, swarm.tally.latencies());
@@ -58,6 +61,30 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     } else {
         report.rss_kb_end = resident_kb(options)?;
     }
+    Ok(report)
+}
+
+/// Connections that come and go, between two moments in the midst of it.
+fn accept(
+    options: &Options,
+    swarm: &mut Swarm<'_>,
+    events: &mut Events,
+    rss_kb_before: Option<u64>,
+) -> Result<Report> {
+    swarm.accept(options.in_flight.get() as usize)?;
+    let start = Instant::now() + Duration::from_secs(u64::from(options.warm_up_seconds));
+    swarm.turn_until(events, start)?;
+    let from = Moment::now(options, swarm.handshakes())?;
+    swarm.turn_until(events, start + Duration::from_secs(u64::from(options.seconds)))?;
+    let to = Moment::now(options, swarm.handshakes())?;
+    ensure!(
+        to.count() > from.count(),
+        "not one handshake in {} s",
+        options.seconds
+    );
+    let mut report = Report::new(options, rss_kb_before, None);
+    report.add_handshakes(&from.until(&to));
+    report.rss_kb_end = resident_kb(options)?;
     Ok(report)
 }
 

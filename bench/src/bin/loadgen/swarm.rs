@@ -1,6 +1,7 @@
 //! All connections and the loop that serves them.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,8 @@ use mio::{Events, Interest, Poll, Token};
 use tidings_bench::message::SequenceField;
 
 use crate::client::{Client, Reading, State};
-use crate::options::Options;
+use crate::options::{Mode, Options};
+use crate::protocol::Setup;
 use crate::publisher::Publisher;
 use crate::tally::Tally;
 
@@ -16,11 +18,21 @@ const PUBLISHER: Token = Token(usize::MAX);
 /// Handshakes under way at once: fewer than a listener's backlog.
 const CONNECTING_MAX: usize = 128;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections from one address of the loopback network: fewer than it has ports.
+const CONNECTIONS_PER_SOURCE: usize = 20_000;
+/// While connections come and go, each holds its port for a minute after its end.
+const SOURCES_ACCEPTING: u8 = 8;
 
 pub(crate) struct Swarm<'a> {
     options: &'a Options,
+    setup: Setup,
+    address: SocketAddr,
     poll: Poll,
     clients: Vec<Client>,
+    /// Connections begun so far.
+    begun: u32,
+    /// Accepting: connections that have had their welcome.
+    handshakes: Option<u64>,
     publisher: Option<Publisher>,
     /// Saturated: publish whenever fewer than this are under way.
     window: Option<u64>,
@@ -31,13 +43,18 @@ pub(crate) struct Swarm<'a> {
 
 impl<'a> Swarm<'a> {
     pub(crate) fn new(options: &'a Options) -> Result<Self> {
+        let setup = Setup::new(options)?;
         Ok(Self {
             options,
+            address: options.url.address()?,
             poll: Poll::new()?,
             clients: Vec::with_capacity(options.connections),
+            begun: 0,
+            handshakes: None,
             publisher: None,
             window: None,
-            field: SequenceField::default(),
+            field: setup.sequence_field(),
+            setup,
             buffer: vec![0; 256 * 1024],
             tally: Tally::new((options.connections - options.deaf) as u32),
         })
@@ -45,7 +62,6 @@ impl<'a> Swarm<'a> {
 
     /// Opens every connection at the configured rate and returns when all are upgraded and welcomed.
     pub(crate) fn connect(&mut self, events: &mut Events) -> Result<()> {
-        let address = self.options.url.address()?;
         let start = Instant::now();
         let mut open = 0;
         while open < self.options.connections {
@@ -57,24 +73,51 @@ impl<'a> Swarm<'a> {
                 && (self.clients.len() as u128) < due
                 && self.clients.len() - open < CONNECTING_MAX
             {
-                let index = self.clients.len();
-                let deaf = index < self.options.deaf;
-                let receive_buffer = if deaf {
-                    self.options.deaf_receive_buffer_bytes
-                } else {
-                    0
-                };
-                let mut client = Client::connect(address, receive_buffer)?;
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                self.poll
-                    .registry()
-                    .register(&mut client.stream, Token(index), interest)?;
+                let client = self.begin(self.clients.len())?;
                 self.clients.push(client);
             }
             self.turn(events, Duration::from_millis(1))?;
             open = self.clients.iter().filter(|client| is_open(client.state)).count();
         }
         Ok(())
+    }
+
+    /// Begins a connection that will stand at `index`.
+    fn begin(&mut self, index: usize) -> Result<Client> {
+        let receive_buffer = if index < self.options.deaf {
+            self.options.deaf_receive_buffer_bytes
+        } else {
+            0
+        };
+        let sources = if self.options.mode == Mode::Accept {
+            SOURCES_ACCEPTING
+        } else {
+            u8::try_from(self.options.connections.div_ceil(CONNECTIONS_PER_SOURCE))
+                .context("too many connections")?
+        };
+        let mut client = Client::connect(&self.setup, self.address, self.begun, sources, receive_buffer)?;
+        self.begun += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll
+            .registry()
+            .register(&mut client.stream, Token(index), interest)?;
+        Ok(client)
+    }
+
+    /// From now on, or no longer: a connection that is welcomed counts as a handshake, is closed, and followed by the next.
+    /// So many are under way at any time.
+    pub(crate) fn accept(&mut self, under_way: usize) -> Result<()> {
+        self.handshakes = Some(0);
+        for index in 0..under_way {
+            let client = self.begin(index)?;
+            self.clients.push(client);
+        }
+        Ok(())
+    }
+
+    /// Connections that have had their welcome while accepting.
+    pub(crate) fn handshakes(&self) -> u64 {
+        self.handshakes.unwrap_or(0)
     }
 
     fn time_to_connect(&self) -> Duration {
@@ -114,8 +157,8 @@ impl<'a> Swarm<'a> {
         for event in events.iter() {
             if event.token() == PUBLISHER {
                 let publisher = self.publisher.as_mut().context("not publishing")?;
-                publisher.flush()?;
                 publisher.readable()?;
+                publisher.flush()?;
                 continue;
             }
             let index = event.token().0;
@@ -202,15 +245,25 @@ impl<'a> Swarm<'a> {
             _ => {}
         }
         if event.is_writable() {
-            client.writable(&self.options.url)?;
+            client.writable(&self.setup)?;
         }
         if event.is_readable() {
             client.readable(&mut Reading {
                 buffer: &mut self.buffer,
                 field: &mut self.field,
                 tally: &mut self.tally,
-                welcome: self.options.welcome,
+                setup: &self.setup,
             })?;
+        }
+        if let Some(handshakes) = &mut self.handshakes {
+            if client.state == State::Open {
+                *handshakes += 1;
+                client.close()?;
+            }
+            if client.state == State::Ended {
+                self.clients[index] = self.begin(index)?;
+            }
+            return Ok(());
         }
         if index < self.options.deaf && client.state == State::Open {
             client.state = State::Deaf;
