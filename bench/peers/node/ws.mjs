@@ -1,0 +1,26 @@
+// ws: every WebSocket is in one room; POST /publish sends its body to all of them.
+// With JWT_SECRET, the token in the query is verified, and the user welcomed.
+import { createServer } from 'node:http';
+import jwt from 'jsonwebtoken';
+import { WebSocketServer } from 'ws';
+import { readBody } from './body.mjs';
+
+const server = createServer(async (request, response) => {
+  const text = await readBody(request);
+  for (const client of sockets.clients) client.send(text);
+  response.writeHead(200, { 'content-length': 0 }).end();
+});
+const sockets = new WebSocketServer({ server });
+const secret = process.env.JWT_SECRET;
+if (secret) {
+  sockets.on('connection', (socket, request) => {
+    try {
+      const token = new URL(request.url, 'http://localhost').searchParams.get('token');
+      const { sub } = jwt.verify(token, secret, { algorithms: ['HS256'] });
+      socket.send(JSON.stringify({ type: 'connected', user_id: sub }));
+    } catch {
+      socket.close(4401, 'invalid_token');
+    }
+  });
+}
+server.listen(Number(process.env.PORT), '127.0.0.1');

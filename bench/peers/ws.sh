@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+title() { echo "ws $(version_of_npm ws), Node"; }
+kinds="websocket accept"
+
+install() { install_npm; }
+
+start() {
+    [[ $1 == accept ]] && export JWT_SECRET=$secret
+    PORT=$port NODE_ENV=production on_server_core node "$cache/node/ws.mjs"
+}
+
+target() {
+    target=(--server peer --url "ws://127.0.0.1:$port/?token={token}" --publish-url "http://127.0.0.1:$port/publish")
+    [[ $1 == accept ]] && target+=(--jwt-secret "$secret" --welcome)
+    return 0
+}
