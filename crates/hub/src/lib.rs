@@ -21,6 +21,7 @@ mod hub;
 mod limits;
 mod mailbox;
 mod outbox;
+mod parcel;
 mod publication;
 mod relay;
 mod room;

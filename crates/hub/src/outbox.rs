@@ -1,24 +1,29 @@
 //! The frames a connection still has to write.
 
 use crate::clock::Ticks;
-use bytes::{Buf, Bytes};
+use crate::parcel::Parcel;
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
-/// Most frames that one vectored write takes.
+/// Most slices that one vectored write takes.
 pub(crate) const SLICES_MAX: usize = 64;
 
-type Backlog = VecDeque<(Bytes, Ticks)>;
+type Backlog = VecDeque<Arc<Parcel>>;
 
-/// An ordered queue of frames. Empty or with one frame it owns no memory of its own; the queue behind the first
-/// frame is borrowed from its shard's [`Spares`].
+/// An ordered queue of parcels. Empty or with one parcel it owns no memory of its own; the queue behind the first one is
+/// borrowed from its shard's [`Spares`].
 #[derive(Default)]
 pub(crate) struct Outbox {
-    first: Option<Bytes>,
+    first: Option<Arc<Parcel>>,
     /// Boxed, so that a slot stays within a cache line.
     rest: Option<Box<Backlog>>,
+    /// Bytes that wait, without what has been written of the first parcel.
     bytes: u32,
-    first_published: Ticks,
+    /// Frames that wait, with all of the first parcel.
+    frames: u32,
+    /// Bytes of the first parcel that have been written.
+    written: u32,
 }
 
 /// Emptied queues, kept so that a burst allocates none per connection.
@@ -29,7 +34,7 @@ pub(crate) struct Spares(Vec<Box<Backlog>>);
 /// Queues kept for reuse in each shard.
 const SPARES_MAX: usize = 256;
 /// A queue that has grown beyond this is not kept.
-const SPARE_FRAMES_MAX: usize = 128;
+const SPARE_PARCELS_MAX: usize = 128;
 
 impl Spares {
     #[expect(clippy::unnecessary_box_returns, reason = "the box is what is reused")]
@@ -40,31 +45,21 @@ impl Spares {
     }
 
     fn put(&mut self, mut backlog: Box<Backlog>) {
-        if self.0.len() < SPARES_MAX && backlog.capacity() <= SPARE_FRAMES_MAX {
+        if self.0.len() < SPARES_MAX && backlog.capacity() <= SPARE_PARCELS_MAX {
             backlog.clear();
             self.0.push(backlog);
         }
     }
 }
 
-/// What a write got done.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Advanced {
-    pub(crate) frames: u32,
-    /// The first frame that remains has been written in part.
-    pub(crate) partial: bool,
-}
-
 impl Outbox {
-    pub(crate) fn push(&mut self, frame: Bytes, published: Ticks, spares: &mut Spares) {
-        self.bytes += frame.len() as u32;
+    pub(crate) fn push(&mut self, parcel: Arc<Parcel>, spares: &mut Spares) {
+        self.bytes += parcel.bytes().len() as u32;
+        self.frames += parcel.frames;
         if self.first.is_none() {
-            self.first = Some(frame);
-            self.first_published = published;
+            self.first = Some(parcel);
         } else {
-            self.rest
-                .get_or_insert_with(|| spares.take())
-                .push_back((frame, published));
+            self.rest.get_or_insert_with(|| spares.take()).push_back(parcel);
         }
     }
 
@@ -72,87 +67,89 @@ impl Outbox {
         self.first.is_none()
     }
 
+    /// Bytes that wait.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes as usize
     }
 
+    /// Frames that wait.
     pub(crate) fn frames(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+        self.frames as usize
     }
 
-    /// When the oldest frame was published.
-    pub(crate) fn oldest(&self) -> Ticks {
-        self.first_published
+    /// When the oldest frame was published; `None` when nothing waits.
+    pub(crate) fn oldest(&self) -> Option<Ticks> {
+        self.first.as_ref().map(|first| first.published)
     }
 
-    pub(crate) fn first(&self) -> Option<&Bytes> {
-        self.first.as_ref()
+    /// The bytes to write next, of one parcel.
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        self.first
+            .as_ref()
+            .map(|first| &first.bytes()[self.written as usize..])
     }
 
+    /// Whether at most one parcel waits.
     pub(crate) fn has_one(&self) -> bool {
         self.rest.is_none()
     }
 
-    /// Fills `slices` with the first frames; returns how many.
+    /// Fills `slices` with the first parcels; returns how many.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_MAX]) -> usize {
         let mut count = 0;
         let rest = self
             .rest
             .iter()
-            .flat_map(|rest| rest.iter().map(|(frame, _)| frame));
-        for (slice, frame) in slices.iter_mut().zip(self.first.iter().chain(rest)) {
-            *slice = IoSlice::new(frame);
+            .flat_map(|rest| rest.iter().map(|parcel| parcel.bytes()));
+        for (slice, bytes) in slices.iter_mut().zip(self.first().into_iter().chain(rest)) {
+            *slice = IoSlice::new(bytes);
             count += 1;
         }
         count
     }
 
-    /// Takes `written` bytes off the front.
-    pub(crate) fn advance(&mut self, mut written: usize, spares: &mut Spares) -> Advanced {
-        let mut frames = 0;
+    /// Takes `written` bytes off the front; returns how many frames that finished.
+    pub(crate) fn advance(&mut self, written: usize, spares: &mut Spares) -> u32 {
+        let before = self.frames;
         self.bytes -= written as u32;
-        while written > 0 {
-            let first = self
-                .first
-                .as_mut()
-                .expect("no more bytes were written than the outbox held");
-            if written < first.len() {
-                first.advance(written);
-                return Advanced {
-                    frames,
-                    partial: true,
-                };
+        self.written += written as u32;
+        while let Some(first) = &self.first {
+            let length = first.bytes().len() as u32;
+            if self.written < length {
+                break;
             }
-            written -= first.len();
-            frames += 1;
+            self.written -= length;
+            self.frames -= first.frames;
             self.shift(spares);
         }
-        Advanced {
-            frames,
-            partial: false,
-        }
+        before - self.frames
     }
 
-    /// Throws away what waits, but for a first frame that is on its way (`partial`). Returns the frames dropped.
-    pub(crate) fn drop_waiting(&mut self, partial: bool, spares: &mut Spares) -> usize {
-        let before = self.frames();
+    /// Throws away what waits, but for a first parcel that is on its way. Returns the frames dropped.
+    pub(crate) fn drop_waiting(&mut self, spares: &mut Spares) -> usize {
+        let before = self.frames;
         if let Some(rest) = self.rest.take() {
             spares.put(rest);
         }
-        if !partial {
+        if self.written == 0 {
             self.first = None;
         }
-        self.bytes = self.first.as_ref().map_or(0, |first| first.len() as u32);
-        before - self.frames()
+        let first = self.first.as_ref();
+        self.bytes = first.map_or(0, |first| first.bytes().len() as u32 - self.written);
+        self.frames = first.map_or(0, |first| first.frames);
+        (before - self.frames) as usize
+    }
+
+    /// Throws everything away. Returns the frames dropped.
+    pub(crate) fn clear(&mut self, spares: &mut Spares) -> usize {
+        self.written = 0;
+        self.drop_waiting(spares)
     }
 
     fn shift(&mut self, spares: &mut Spares) {
         self.first = None;
         if let Some(mut rest) = self.rest.take() {
-            if let Some((frame, published)) = rest.pop_front() {
-                self.first = Some(frame);
-                self.first_published = published;
-            }
+            self.first = rest.pop_front();
             if rest.is_empty() {
                 spares.put(rest);
             } else {
@@ -165,63 +162,72 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_wire::websocket::Frame;
 
-    fn filled(frames: &[&'static [u8]]) -> (Outbox, Spares) {
+    /// Frames of these payload lengths; each frame is two bytes longer.
+    fn filled(lengths: &[usize]) -> (Outbox, Spares) {
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        for (place, frame) in frames.iter().enumerate() {
-            outbox.push(Bytes::from_static(frame), Ticks(place as u32), &mut spares);
+        for (place, length) in lengths.iter().enumerate() {
+            let parcel = Parcel::new(Frame::text(&"x".repeat(*length)), Ticks(place as u32));
+            outbox.push(parcel, &mut spares);
         }
         (outbox, spares)
     }
 
     #[test]
     fn advance_counts_frames_and_remembers_a_part() {
-        let (mut outbox, mut spares) = filled(&[b"abc", b"defg", b"h"]);
-        assert_eq!((outbox.bytes(), outbox.frames()), (8, 3));
-        assert_eq!(
-            outbox.advance(2, &mut spares),
-            Advanced {
-                frames: 0,
-                partial: true
-            }
-        );
-        assert_eq!(outbox.first().map(|first| &first[..]), Some(&b"c"[..]));
-        assert_eq!(
-            outbox.advance(1, &mut spares),
-            Advanced {
-                frames: 1,
-                partial: false
-            }
-        );
-        assert_eq!(outbox.oldest(), Ticks(1));
-        assert_eq!(
-            outbox.advance(5, &mut spares),
-            Advanced {
-                frames: 2,
-                partial: false
-            }
-        );
-        assert!(outbox.is_empty() && outbox.bytes() == 0 && outbox.has_one());
+        let (mut outbox, mut spares) = filled(&[1, 2, 0]);
+        assert_eq!((outbox.bytes(), outbox.frames()), (9, 3));
+        assert_eq!(outbox.advance(2, &mut spares), 0);
+        assert_eq!(outbox.first(), Some(b"x".as_slice()));
+        assert_eq!(outbox.advance(1, &mut spares), 1);
+        assert_eq!((outbox.oldest(), outbox.frames()), (Some(Ticks(1)), 2));
+        assert_eq!(outbox.advance(6, &mut spares), 2);
+        assert!(outbox.is_empty() && outbox.bytes() == 0 && outbox.frames() == 0 && outbox.has_one());
     }
 
     #[test]
     fn slices_follow_the_order_and_their_limit() {
-        let (outbox, _) = filled(&[b"x".as_slice(); 100]);
+        let (outbox, _) = filled(&[1; 100]);
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         assert_eq!(outbox.slices(&mut slices), SLICES_MAX);
-        let (outbox, _) = filled(&[b"a", b"b"]);
+        let (mut outbox, mut spares) = filled(&[1, 2]);
+        outbox.advance(2, &mut spares);
         assert_eq!(outbox.slices(&mut slices), 2);
-        assert_eq!((&slices[0][..], &slices[1][..]), (&b"a"[..], &b"b"[..]));
+        assert_eq!((&slices[0][..], &slices[1][2..]), (&b"x"[..], &b"xx"[..]));
     }
 
     #[test]
-    fn dropping_spares_the_frame_in_flight() {
-        let (mut outbox, mut spares) = filled(&[b"abc", b"d", b"e"]);
+    fn dropping_spares_the_parcel_in_flight() {
+        let (mut outbox, mut spares) = filled(&[3, 1, 1]);
         outbox.advance(1, &mut spares);
-        assert_eq!(outbox.drop_waiting(true, &mut spares), 2);
-        assert_eq!((outbox.bytes(), outbox.frames()), (2, 1));
-        let (mut outbox, mut spares) = filled(&[b"abc", b"d"]);
-        assert_eq!(outbox.drop_waiting(false, &mut spares), 2);
+        assert_eq!(outbox.drop_waiting(&mut spares), 2);
+        assert_eq!((outbox.bytes(), outbox.frames()), (4, 1));
+        assert_eq!(outbox.advance(4, &mut spares), 1);
+        let (mut outbox, mut spares) = filled(&[3, 1]);
+        assert_eq!(outbox.drop_waiting(&mut spares), 2);
         assert!(outbox.is_empty() && outbox.bytes() == 0);
+        let (mut outbox, mut spares) = filled(&[3, 1]);
+        outbox.advance(1, &mut spares);
+        assert_eq!(outbox.clear(&mut spares), 2);
+        assert!(outbox.is_empty() && outbox.bytes() == 0 && outbox.frames() == 0);
+    }
+
+    #[test]
+    fn a_bundle_counts_as_its_frames() {
+        let parcels: Vec<_> = (0..3)
+            .map(|place| Parcel::new(Frame::text("ab"), Ticks(place)))
+            .collect();
+        let bundle = Parcel::bundle(&parcels.iter().collect::<Vec<_>>()).unwrap();
+        assert_eq!(
+            (bundle.frames, bundle.published, bundle.bytes().len()),
+            (3, Ticks(0), 12)
+        );
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        outbox.push(bundle, &mut spares);
+        assert_eq!(outbox.frames(), 3);
+        assert_eq!(outbox.advance(11, &mut spares), 0);
+        assert_eq!(outbox.advance(1, &mut spares), 3);
+        assert!(outbox.is_empty());
     }
 }

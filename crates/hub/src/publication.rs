@@ -2,9 +2,9 @@
 
 use crate::clock::Ticks;
 use crate::encoding::{EncodingId, Encodings};
+use crate::parcel::Parcel;
 use crate::{ConnectionId, Event, RoomName};
 use std::sync::{Arc, OnceLock};
-use tidings_wire::websocket::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One unit of the admission semaphore, in bytes.
@@ -15,9 +15,9 @@ const UNITS_MIN: usize = 64;
 /// An admitted event with its frames, each encoded by the first shard that needs it.
 pub(crate) struct Publication {
     event: Event,
-    frames: Box<[OnceLock<Option<Frame>>]>,
+    parcels: Box<[OnceLock<Option<Arc<Parcel>>>]>,
     encodings: Encodings,
-    pub(crate) published: Ticks,
+    published: Ticks,
     /// Given back when the last shard has the event in its outboxes.
     _admission: OwnedSemaphorePermit,
 }
@@ -29,23 +29,25 @@ impl Publication {
         published: Ticks,
         admission: OwnedSemaphorePermit,
     ) -> Publication {
-        let frames = std::iter::repeat_with(OnceLock::new)
+        let parcels = std::iter::repeat_with(OnceLock::new)
             .take(encodings.len())
             .collect();
         Publication {
             event,
-            frames,
+            parcels,
             encodings,
             published,
             _admission: admission,
         }
     }
 
-    pub(crate) fn frame(&self, encoding: EncodingId) -> Option<&Frame> {
-        let place = usize::from(encoding.0);
-        self.frames[place]
-            .get_or_init(|| self.encodings.frame(encoding, &self.event))
-            .as_ref()
+    /// What members with this encoding get, if they get the event.
+    pub(crate) fn parcel(&self, encoding: EncodingId) -> Option<&Arc<Parcel>> {
+        let encode = || {
+            let frame = self.encodings.frame(encoding, &self.event)?;
+            (!frame.is_empty()).then(|| Parcel::new(frame, self.published))
+        };
+        self.parcels[usize::from(encoding.0)].get_or_init(encode).as_ref()
     }
 
     pub(crate) fn rooms(&self) -> &[RoomName] {

@@ -1,8 +1,10 @@
 //! Outboxes of connections that have no plain socket to write: Engine.IO polling, TLS, SSE.
 
 use crate::clock::Ticks;
+use crate::parcel::Parcel;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 use tokio::sync::Notify;
@@ -16,8 +18,9 @@ pub struct Relay {
 
 #[derive(Default)]
 struct State {
-    frames: VecDeque<(Frame, Ticks)>,
+    parcels: VecDeque<Arc<Parcel>>,
     bytes: usize,
+    frames: usize,
     closed: Option<CloseCode>,
 }
 
@@ -45,8 +48,13 @@ impl Relay {
     pub fn take(&self) -> RelayFrames {
         let mut state = self.state.lock();
         state.bytes = 0;
+        state.frames = 0;
         RelayFrames {
-            frames: state.frames.drain(..).map(|(frame, _)| frame).collect(),
+            frames: state
+                .parcels
+                .drain(..)
+                .map(|parcel| parcel.frame.clone())
+                .collect(),
             closed: state.closed,
         }
     }
@@ -66,30 +74,26 @@ impl Relay {
     /// Whether nothing waits and the connection is open.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.frames.is_empty() && state.closed.is_none()
+        state.parcels.is_empty() && state.closed.is_none()
     }
 
-    pub(crate) fn push(
-        &self,
-        frame: Frame,
-        published: Ticks,
-        now: Ticks,
-        limits: &RelayLimits,
-    ) -> Result<(), Full> {
+    pub(crate) fn push(&self, parcel: Arc<Parcel>, now: Ticks, limits: &RelayLimits) -> Result<(), Full> {
         let mut state = self.state.lock();
         if state.closed.is_some() {
             return Ok(());
         }
-        let oldest = state.frames.front().map_or(now, |(_, published)| *published);
-        let is_over_bytes = state.bytes + frame.len() > limits.bytes_max && !state.frames.is_empty();
-        if is_over_bytes
-            || state.frames.len() >= limits.frames_max
+        let oldest = state.parcels.front().map_or(now, |parcel| parcel.published);
+        let bytes = state.bytes + parcel.bytes().len();
+        let frames = state.frames + parcel.frames as usize;
+        if (bytes > limits.bytes_max && !state.parcels.is_empty())
+            || frames > limits.frames_max
             || now.since(oldest) > limits.age_ticks_max
         {
             return Err(Full);
         }
-        state.bytes += frame.len();
-        state.frames.push_back((frame, published));
+        state.bytes = bytes;
+        state.frames = frames;
+        state.parcels.push_back(parcel);
         drop(state);
         self.ready.notify_one();
         Ok(())
@@ -101,7 +105,8 @@ impl Relay {
         state.closed.get_or_insert(code);
         let dropped = if dropping {
             state.bytes = 0;
-            std::mem::take(&mut state.frames).len()
+            state.parcels = VecDeque::new();
+            std::mem::take(&mut state.frames)
         } else {
             0
         };

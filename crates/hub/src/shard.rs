@@ -4,6 +4,7 @@
 //! have something to write, yields, and begins again. The flush rolls: while sockets wait for their turn, new events
 //! join their outboxes, and one write carries several frames. No timer is involved; an idle shard writes at once.
 
+mod bundles;
 mod closing;
 mod delivery;
 mod flush;
@@ -35,6 +36,11 @@ const COMMANDS_PER_LAP: usize = 64;
 /// Sockets flushed in one lap: a sixteenth of those that wait, within these bounds. Larger slices coalesce less.
 const SLICE_MIN: usize = 4;
 const SLICE_MAX: usize = 16;
+/// Sockets flushed in one lap at the most while no event follows: there is nothing to coalesce with, and each lap costs
+/// a round of the runtime. It is also how long the other tasks of the thread wait.
+const LONE_SLICE_MAX: usize = 64;
+/// Events of one room that come together are put into parcels of so many bytes, or a sixteenth of an outbox.
+const BUNDLE_BYTES_MAX: usize = 16 * 1024;
 /// Yields after each lap. On the multi-thread runtime one yield lets publishers in only every second lap.
 const YIELDS: usize = 2;
 
@@ -50,6 +56,7 @@ struct Limits {
     outbox_bytes_max: usize,
     outbox_frames_max: usize,
     outbox_age_ticks_max: u32,
+    bundle_bytes_max: usize,
     close_timeout_ticks: u32,
     relay: RelayLimits,
 }
@@ -79,6 +86,8 @@ struct Shard {
     rooms: Rooms,
     /// Slots that have something to write, in turn.
     dirty: VecDeque<u32>,
+    /// Laps since the dirty queue was last empty; `None` once a command has come in one of them.
+    lone_laps: Option<u32>,
     wheel: Wheel,
     spares: Spares,
     /// Slots found over their bound while a room was iterated.
@@ -116,6 +125,7 @@ pub(crate) fn start(
             outbox_bytes_max: limits.outbox_bytes_max,
             outbox_frames_max: limits.outbox_frames_max,
             outbox_age_ticks_max: age_ticks_max,
+            bundle_bytes_max: BUNDLE_BYTES_MAX.min(limits.outbox_bytes_max / 16),
             close_timeout_ticks: ticks(limits.close_timeout),
             relay: RelayLimits {
                 bytes_max: limits.outbox_bytes_max,
@@ -128,6 +138,7 @@ pub(crate) fn start(
         free: Vec::new(),
         rooms: Rooms::default(),
         dirty: VecDeque::new(),
+        lone_laps: None,
         wheel: Wheel::new(ticks(limits.timer_tick), now),
         spares: Spares::default(),
         overflowing: Vec::new(),
@@ -160,7 +171,9 @@ impl Shard {
                 self.deadline(deadline);
             }
             self.take_unblocked();
-            for command in waiting.drain(..waiting.len().min(COMMANDS_PER_LAP)) {
+            let was_clean = self.dirty.is_empty();
+            let commands = waiting.len().min(COMMANDS_PER_LAP);
+            for command in waiting.drain(..commands) {
                 self.tally.commands += 1;
                 match command {
                     Command::Publish(publication) => {
@@ -180,10 +193,12 @@ impl Shard {
                 }
             }
             self.deliver(&mut run);
-            for _ in 0..(self.dirty.len() / 16).clamp(SLICE_MIN, SLICE_MAX) {
-                let Some(slot) = self.dirty.pop_front() else { break };
-                self.flush(slot);
-            }
+            self.lone_laps = match self.lone_laps {
+                _ if was_clean => Some(0),
+                Some(laps) if commands == 0 => Some(laps + 1),
+                _ => None,
+            };
+            self.flush_slice();
             self.tally.publish(&self.handle.counters);
             for _ in 0..YIELDS {
                 tokio::task::yield_now().await;

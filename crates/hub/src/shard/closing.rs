@@ -3,6 +3,7 @@
 use super::Shard;
 use super::slot::Link;
 use crate::clock::ticks;
+use crate::parcel::Parcel;
 use crate::wheel::Purpose;
 use socket2::SockRef;
 use std::net::Shutdown;
@@ -20,7 +21,7 @@ impl Shard {
         match slot.link {
             Link::Relayed => self.close_relay(number, code, false),
             Link::Open | Link::Blocked => {
-                slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
+                slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
                 if slot.link == Link::Open {
                     self.write(number);
                 }
@@ -39,10 +40,10 @@ impl Shard {
         if slot.link == Link::Relayed {
             return self.close_relay(number, code, true);
         }
-        let dropped = slot.outbox.drop_waiting(slot.partial, &mut self.spares);
+        let dropped = slot.outbox.drop_waiting(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
         slot.outbox
-            .push(Frame::close(code).into_bytes(), self.now, &mut self.spares);
+            .push(Parcel::new(Frame::close(code), self.now), &mut self.spares);
         if slot.link == Link::Open {
             self.write(number);
         }
@@ -51,7 +52,7 @@ impl Shard {
     /// Cuts a connection whose socket failed: its task reads the end of the stream and leaves.
     pub(super) fn cut(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
-        let dropped = slot.outbox.drop_waiting(false, &mut self.spares);
+        let dropped = slot.outbox.clear(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
         slot.link = Link::Dead;
         slot.closing = true;

@@ -1,8 +1,9 @@
 //! From an event to its members' outboxes.
 
 use super::Shard;
+use super::bundles::Bundles;
 use super::slot::Link;
-use crate::clock::Ticks;
+use crate::parcel::Parcel;
 use crate::publication::Publication;
 use crate::wheel::Purpose;
 use std::sync::Arc;
@@ -15,12 +16,11 @@ impl Shard {
         self.tally.events += run.len() as u64;
         if let Some(room) = first.only_room() {
             if let Some(number) = self.rooms.number(room) {
+                let mut bundles = Bundles::of(run, self.limits.bundle_bytes_max);
                 for place in 0..self.rooms.members(number).len() {
                     let member = self.rooms.members(number)[place];
-                    for publication in &*run {
-                        if let Some(frame) = publication.frame(member.encoding) {
-                            self.append(member.slot, frame, publication.published);
-                        }
+                    for parcel in bundles.for_encoding(member.encoding) {
+                        self.append(member.slot, parcel);
                     }
                 }
             }
@@ -46,25 +46,24 @@ impl Shard {
                 if ledger.visited == self.visit || publication.excludes().contains(&ledger.id) {
                     continue;
                 }
-                if let Some(frame) = publication.frame(member.encoding) {
+                if let Some(parcel) = publication.parcel(member.encoding) {
                     ledger.visited = self.visit;
-                    self.append(member.slot, frame, publication.published);
+                    self.append(member.slot, parcel);
                 }
             }
         }
     }
 
     #[inline]
-    fn append(&mut self, number: u32, frame: &Frame, published: Ticks) {
+    fn append(&mut self, number: u32, parcel: &Arc<Parcel>) {
         let slot = &mut self.slots[number as usize];
         if slot.closing {
             return;
         }
         match slot.link {
             Link::Open | Link::Blocked => {
-                slot.outbox
-                    .push(frame.as_bytes().clone(), published, &mut self.spares);
-                self.tally.deliveries += 1;
+                slot.outbox.push(parcel.clone(), &mut self.spares);
+                self.tally.deliveries += u64::from(parcel.frames);
                 if self.limits.are_exceeded_by(&slot.outbox) {
                     self.relieve(number);
                 } else if !slot.dirty && slot.link == Link::Open {
@@ -73,8 +72,8 @@ impl Shard {
                 }
             }
             Link::Relayed => {
-                self.tally.deliveries += 1;
-                self.append_to_relay(number, frame, published);
+                self.tally.deliveries += u64::from(parcel.frames);
+                self.append_to_relay(number, parcel);
             }
             Link::Free | Link::Dead => {}
         }
@@ -99,10 +98,10 @@ impl Shard {
         }
     }
 
-    fn append_to_relay(&mut self, number: u32, frame: &Frame, published: Ticks) {
+    fn append_to_relay(&mut self, number: u32, parcel: &Arc<Parcel>) {
         let slot = &self.slots[number as usize];
         let relay = slot.connection.as_ref().and_then(|connection| connection.relay());
-        let pushed = relay.map(|relay| relay.push(frame.clone(), published, self.now, &self.limits.relay));
+        let pushed = relay.map(|relay| relay.push(parcel.clone(), self.now, &self.limits.relay));
         if matches!(pushed, Some(Err(_))) {
             self.overflowing.push(number);
         }
@@ -116,7 +115,7 @@ impl Shard {
         }
         match slot.link {
             Link::Open | Link::Blocked => {
-                slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
+                slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
                 if slot.link == Link::Open {
                     self.write(number);
                 }
@@ -125,8 +124,7 @@ impl Shard {
                 }
             }
             Link::Relayed => {
-                let now = self.now;
-                self.append_to_relay(number, &frame, now);
+                self.append_to_relay(number, &Parcel::new(frame, self.now));
                 self.cut_overflowing();
             }
             Link::Free | Link::Dead => {}
@@ -150,12 +148,12 @@ impl Shard {
         }
         slot.link = Link::Open;
         for frame in waiting.frames {
-            slot.outbox.push(frame.into_bytes(), self.now, &mut self.spares);
+            slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
         }
         if let Some(code) = waiting.closed {
             slot.closing = true;
             slot.outbox
-                .push(Frame::close(code).into_bytes(), self.now, &mut self.spares);
+                .push(Parcel::new(Frame::close(code), self.now), &mut self.spares);
             self.set_deadline(number, Purpose::Reset, self.limits.close_timeout_ticks);
         }
         self.write(number);

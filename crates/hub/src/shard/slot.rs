@@ -35,8 +35,6 @@ pub(super) struct Slot {
     pub(super) link: Link,
     /// The slot stands in the dirty queue.
     pub(super) dirty: bool,
-    /// The first frame has been written in part.
-    pub(super) partial: bool,
     /// The close frame is in the outbox or written; nothing may follow it.
     pub(super) closing: bool,
     /// A deadline for the age of the outbox is set.
@@ -85,7 +83,6 @@ impl Shard {
                 epoch: 0,
                 link: Link::Free,
                 dirty: false,
-                partial: false,
                 closing: false,
                 age_watched: false,
             });
@@ -114,12 +111,11 @@ impl Shard {
     pub(super) fn vacate(&mut self, number: u32) {
         self.leave_all(number);
         let slot = &mut self.slots[number as usize];
-        let dropped = slot.outbox.drop_waiting(false, &mut self.spares);
+        let dropped = slot.outbox.clear(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
         slot.connection = None;
         slot.link = Link::Free;
         slot.epoch = slot.epoch.wrapping_add(1);
-        slot.partial = false;
         slot.closing = false;
         slot.age_watched = false;
         self.ledgers[number as usize].drain = None;

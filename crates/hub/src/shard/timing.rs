@@ -77,10 +77,13 @@ impl Shard {
     fn judge_age(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
         slot.age_watched = false;
-        if slot.closing || slot.outbox.is_empty() {
+        if slot.closing {
             return;
         }
-        let age = self.now.since(slot.outbox.oldest());
+        let Some(oldest) = slot.outbox.oldest() else {
+            return;
+        };
+        let age = self.now.since(oldest);
         let Some(left) = self
             .limits
             .outbox_age_ticks_max

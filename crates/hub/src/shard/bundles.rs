@@ -1,0 +1,52 @@
+//! A run of events to one room, as its members get it.
+
+use crate::EncodingId;
+use crate::parcel::Parcel;
+use crate::publication::Publication;
+use std::sync::Arc;
+
+/// What members get of a run of events, by their encoding; made when the first of them is met.
+pub(super) struct Bundles<'a> {
+    run: &'a [Arc<Publication>],
+    bytes_max: usize,
+    made: Vec<(EncodingId, Vec<Arc<Parcel>>)>,
+}
+
+impl<'a> Bundles<'a> {
+    /// Of a run of events, in parcels of at most `bytes_max` bytes or one frame.
+    pub(super) fn of(run: &'a [Arc<Publication>], bytes_max: usize) -> Bundles<'a> {
+        Bundles {
+            run,
+            bytes_max,
+            made: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn for_encoding(&mut self, encoding: EncodingId) -> &[Arc<Parcel>] {
+        let made = self.made.iter().position(|(made_for, _)| *made_for == encoding);
+        let place = made.unwrap_or_else(|| {
+            self.made.push((encoding, self.make(encoding)));
+            self.made.len() - 1
+        });
+        &self.made[place].1
+    }
+
+    #[cold]
+    fn make(&self, encoding: EncodingId) -> Vec<Arc<Parcel>> {
+        let mut bundles = Vec::new();
+        let mut together: Vec<&Arc<Parcel>> = Vec::new();
+        let mut bytes = 0;
+        for parcel in self.run.iter().filter_map(|event| event.parcel(encoding)) {
+            if bytes + parcel.bytes().len() > self.bytes_max {
+                bundles.extend(Parcel::bundle(&together));
+                together.clear();
+                bytes = 0;
+            }
+            bytes += parcel.bytes().len();
+            together.push(parcel);
+        }
+        bundles.extend(Parcel::bundle(&together));
+        bundles
+    }
+}
