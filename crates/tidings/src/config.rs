@@ -14,12 +14,14 @@ mod flow;
 mod heartbeat;
 mod limits;
 mod listen;
+mod listener_name;
 mod load;
 mod log;
 mod operators;
 mod origins;
 mod print;
 mod production;
+mod proxies;
 mod reference;
 mod secret;
 mod section;
@@ -41,12 +43,14 @@ pub(crate) use self::flow::Flow;
 pub(crate) use self::heartbeat::Heartbeat;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::listen::Listen;
+pub(crate) use self::listener_name::ListenerName;
 pub(crate) use self::load::{Flag, Loaded, Sources, load};
 pub(crate) use self::log::{Log, LogFormat};
 pub(crate) use self::operators::Operators;
 pub(crate) use self::origins::Origins;
 pub(crate) use self::print::effective;
 pub(crate) use self::production::{Refusal, refusals};
+pub(crate) use self::proxies::Proxies;
 pub(crate) use self::reference::reference;
 pub(crate) use self::secret::Secret;
 use self::section::Section;
@@ -63,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) origins: Origins,
+    pub(crate) proxies: Proxies,
     pub(crate) auth_jwt: Jwt,
     pub(crate) store: Store,
     pub(crate) bus: Bus,
@@ -89,6 +94,7 @@ impl Config {
             limits: Limits::defaults(base),
             heartbeat: Heartbeat::defaults(base),
             origins: Origins::defaults(base),
+            proxies: Proxies::defaults(base),
             auth_jwt: Jwt::defaults(base),
             store: Store::defaults(base),
             bus: Bus::defaults(base),
@@ -101,13 +107,14 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 13] {
+    fn sections(&self) -> [&dyn Section; 14] {
         [
             &self.server,
             &self.log,
             &self.limits,
             &self.heartbeat,
             &self.origins,
+            &self.proxies,
             &self.auth_jwt,
             &self.store,
             &self.bus,
@@ -119,13 +126,14 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 13] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 14] {
         [
             &mut self.server,
             &mut self.log,
             &mut self.limits,
             &mut self.heartbeat,
             &mut self.origins,
+            &mut self.proxies,
             &mut self.auth_jwt,
             &mut self.store,
             &mut self.bus,

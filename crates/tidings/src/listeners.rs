@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
+use tidings_transport::{ListenerOptions, Proxies};
 
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, ListenerName};
 use crate::failure::{Failure, Outcome};
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own bound.
@@ -20,6 +22,12 @@ pub(crate) struct Group {
     pub(crate) listen: Listen,
     /// `flow`, `tasks`, `workflows`, `operators`, `ingest`.
     pub(crate) gateways: Vec<&'static str>,
+}
+
+impl Group {
+    fn is_named_in(&self, names: &[ListenerName]) -> bool {
+        names.iter().any(|name| self.gateways.contains(&name.as_str()))
+    }
 }
 
 /// The groups of a configuration, without the gateways that are off.
@@ -39,6 +47,18 @@ pub(crate) fn groups(config: &Config) -> Vec<Group> {
         }
     }
     groups
+}
+
+/// How a group's listener treats its connections. Gateways that share one agree: the configuration was checked.
+pub(crate) fn options(config: &Config, group: &Group) -> ListenerOptions {
+    let proxies = &config.proxies;
+    ListenerOptions {
+        proxies: Arc::new(Proxies {
+            trusted: proxies.trusted.clone(),
+            header: proxies.header.map(|header| header.0),
+        }),
+        takes_proxy_protocol: group.is_named_in(&proxies.protocol_listeners),
+    }
 }
 
 /// Binds one group's addresses. The sockets listen and do not block.

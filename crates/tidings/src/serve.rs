@@ -39,7 +39,8 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         let assembly = Assembly::start(config, &store, &secret, connections_max, stop.clone())?;
         let transport = &assembly.transport;
         for group in listeners::groups(config) {
-            let listener = Listener::from_sockets(listeners::bind(&group)?, transport.limits())?;
+            let listener = Listener::from_sockets(listeners::bind(&group)?, transport.limits())?
+                .with_options(listeners::options(config, &group));
             for gateway in &group.gateways {
                 for address in listener.local_addresses() {
                     listening.add(gateway, *address);

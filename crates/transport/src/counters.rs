@@ -35,15 +35,18 @@ pub enum RefusedBefore {
     HandshakeRate,
     /// The address has as many connections as it may hold.
     AddressQuota,
+    /// A trusted proxy did not say whose connection it is, in time or at all.
+    ProxyHeader,
 }
 
-const REFUSED_BEFORE: [&str; 6] = [
+const REFUSED_BEFORE: [&str; 7] = [
     "bad_upgrade",
     "origin",
     "overloaded",
     "shutting_down",
     "handshake_rate",
     "address_quota",
+    "proxy_protocol",
 ];
 
 /// Counters of this crate, one set for the process.

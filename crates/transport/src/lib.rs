@@ -17,10 +17,12 @@ mod lingering;
 mod listener;
 mod live;
 mod message_rate;
+mod network;
 mod origin;
 mod peer_address;
 mod problem;
 mod protocol;
+mod proxies;
 mod quota;
 mod token_expiry;
 mod transport;
@@ -36,11 +38,13 @@ pub use counters::{
     DURATION_BOUNDS_SECONDS, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };
 pub use json_body::JsonBody;
-pub use listener::{Listener, with_problem_fallbacks};
+pub use listener::{Listener, ListenerOptions, with_problem_fallbacks};
+pub use network::{Network, NetworkError};
 pub use origin::OriginPolicy;
 pub use peer_address::PeerAddress;
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use protocol::{Incoming, Protocol};
+pub use proxies::Proxies;
 pub use quota::{Quota, QuotaGuard};
 pub use token_expiry::{TokenExpiries, TokenExpiry};
 pub use transport::{HeartbeatTimes, Transport, TransportLimits};

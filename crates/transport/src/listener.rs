@@ -1,21 +1,27 @@
 //! Accepting sockets and speaking HTTP/1.1 on them.
 
 mod accept;
+mod proxy_header;
 
-use crate::{PeerAddress, Problem, ProblemCode, Transport, TransportLimits};
+use crate::counters::RefusedBefore;
+use crate::{PeerAddress, Problem, ProblemCode, Proxies, Transport, TransportLimits};
 use accept::accept;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use proxy_header::NoProxyHeader;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own bound.
@@ -28,12 +34,30 @@ const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 /// hyper refuses less.
 const HTTP_BUFFER_BYTES_MIN: usize = 8_192;
 
+/// What differs from listener to listener.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerOptions {
+    /// Proxies that are believed.
+    pub proxies: Arc<Proxies>,
+    /// Whether they write a PROXY protocol header in front of each connection; one of theirs without it is refused.
+    pub takes_proxy_protocol: bool,
+}
+
 /// Bound addresses that share their routes.
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<std::net::TcpListener>,
     local_addresses: Vec<SocketAddr>,
     http: http1::Builder,
+    options: ListenerOptions,
+}
+
+/// What the connections of a listener share.
+struct Served {
+    http: http1::Builder,
+    options: ListenerOptions,
+    routes: Router,
+    transport: Transport,
 }
 
 impl Listener {
@@ -71,7 +95,14 @@ impl Listener {
             sockets,
             local_addresses,
             http,
+            options: ListenerOptions::default(),
         })
+    }
+
+    /// The same with these options.
+    #[must_use]
+    pub fn with_options(self, options: ListenerOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// Where it listens, with the ports that were picked for port 0.
@@ -85,20 +116,19 @@ impl Listener {
         let routes = routes
             .layer(DefaultBodyLimit::max(transport.limits().body_bytes_max))
             .with_state(());
-        let http = Arc::new(self.http);
+        let served = Arc::new(Served {
+            http: self.http,
+            options: self.options,
+            routes,
+            transport,
+        });
         let mut sockets = Vec::with_capacity(self.sockets.len());
         for socket in self.sockets {
             sockets.push(TcpListener::from_std(socket)?);
         }
         let loops = sockets.iter().map(|socket| {
-            accept(socket, &transport, |stream, peer| {
-                transport.spawn(speak(
-                    http.clone(),
-                    routes.clone(),
-                    transport.clone(),
-                    stream,
-                    peer,
-                ));
+            accept(socket, &served.transport, |stream, peer| {
+                served.transport.spawn(served.clone().speak(stream, peer));
             })
         });
         futures_util::future::join_all(loops).await;
@@ -122,39 +152,94 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Speaks HTTP on one socket until it ends or is upgraded.
-async fn speak(
-    http: Arc<http1::Builder>,
-    routes: Router,
-    transport: Transport,
-    stream: TcpStream,
-    peer: PeerAddress,
-) {
-    // What answers a request at once must not wait for more to send.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let Some(_place) = transport.enter_http(peer) else {
-        return tracing::debug!("an address has too many open requests");
-    };
-    let shared = transport.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request.extensions_mut().insert(shared.clone());
-        routes.clone().call(request)
-    });
-    let mut connection = std::pin::pin!(
-        http.serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = transport.shutdown().cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Served {
+    /// Speaks HTTP on one socket until it ends or is upgraded.
+    async fn speak(self: Arc<Self>, mut stream: TcpStream, peer: PeerAddress) {
+        let deadline = Instant::now() + self.transport.limits().handshake_timeout;
+        // What answers a request at once must not wait for more to send.
+        if stream.set_nodelay(true).is_err() {
+            return;
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection broke");
+        let Some(peer) = self.peer(&mut stream, peer, deadline).await else {
+            return;
+        };
+        // A proxy's sockets are many clients': these are counted by request.
+        let place = if self.options.proxies.forwards(peer) {
+            None
+        } else {
+            match self.transport.enter_http(peer) {
+                None => return tracing::debug!("an address has too many open requests"),
+                place => place,
+            }
+        };
+        let served = self.clone();
+        let service = service_fn(move |request| served.clone().answer(request, peer));
+        let mut connection = std::pin::pin!(
+            self.http
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.transport.shutdown().cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        drop(place);
+        if let Err(error) = ended {
+            tracing::debug!(%error, "an HTTP connection broke");
+        }
+    }
+
+    /// Whose connection it is; `None`: nobody's that may connect.
+    async fn peer(
+        &self,
+        stream: &mut TcpStream,
+        socket: PeerAddress,
+        deadline: Instant,
+    ) -> Option<PeerAddress> {
+        if !self.options.takes_proxy_protocol || !self.options.proxies.trusts(socket.0.ip()) {
+            return Some(socket);
+        }
+        match timeout_at(deadline, proxy_header::read(stream)).await {
+            Ok(Ok(source)) => Some(source.map_or(socket, PeerAddress)),
+            // A load balancer that only looks whether somebody listens.
+            Ok(Err(NoProxyHeader::Broken(error))) => {
+                tracing::debug!(%error, peer = %socket.0, "a connection ended before its PROXY protocol header");
+                None
+            }
+            refused => {
+                let reason = match refused {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "no PROXY protocol header in time".to_owned(),
+                };
+                tracing::debug!(reason, peer = %socket.0, "a proxy's connection is refused");
+                self.transport
+                    .counters()
+                    .refused_before(RefusedBefore::ProxyHeader);
+                None
+            }
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: PeerAddress,
+    ) -> Result<Response, Infallible> {
+        let proxies = &self.options.proxies;
+        let (client, _place) = if proxies.forwards(peer) {
+            let client = proxies.client(peer, request.headers());
+            match self.transport.enter_http(client) {
+                None => return Ok(Problem::new(ProblemCode::RateLimited).into_response()),
+                place => (client, place),
+            }
+        } else {
+            (peer, None)
+        };
+        request.extensions_mut().insert(client);
+        request.extensions_mut().insert(self.transport.clone());
+        self.routes.clone().call(request).await
     }
 }

@@ -6,7 +6,9 @@
 pub mod close_code;
 pub mod cloudevents;
 pub mod engineio;
+pub mod forwarding;
 pub mod json;
+pub mod proxy_protocol;
 pub mod socketio;
 pub mod time;
 pub mod websocket;

@@ -1,5 +1,7 @@
 //! What a mode refuses, each with the command that mends it.
 
+mod proxies;
+
 use std::fmt;
 
 use tidings_access::{CONTROL_AUDIENCE, JwtSecret, SECRET_BYTES_MIN};
@@ -43,7 +45,7 @@ impl fmt::Display for Refusal {
 /// Everything that speaks against starting with this configuration, as far as the configuration and the data
 /// directory tell; what the store tells is added by `serve`.
 pub(crate) fn refusals(config: &Config, development_secret: Option<&Secret>) -> Vec<Refusal> {
-    match config.server.mode {
+    let mut refusals: Vec<Refusal> = match config.server.mode {
         Mode::Development => [secret_length(config), audience(config), exposed(config)]
             .into_iter()
             .flatten()
@@ -59,7 +61,9 @@ pub(crate) fn refusals(config: &Config, development_secret: Option<&Secret>) -> 
         .into_iter()
         .flatten()
         .collect(),
-    }
+    };
+    refusals.extend(proxies::refusals(config));
+    refusals
 }
 
 /// Development mode lets anybody in who reaches it.

@@ -7,5 +7,6 @@ mod engineio;
 mod handshakes;
 mod http;
 mod polling;
+mod proxies;
 mod server;
 mod socketio;

@@ -1,15 +1,15 @@
 //! An echo server on a free port.
 
 use crate::client::Client;
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::{Connection, Gateway, Hub, HubBuilder, HubLimits};
 use tidings_transport::{
-    HeartbeatTimes, Incoming, JsonBody, Listener, OriginPolicy, Protocol, Quota, QuotaGuard, Transport,
-    TransportLimits, WebSocketUpgrade, with_problem_fallbacks,
+    HeartbeatTimes, Incoming, JsonBody, Listener, ListenerOptions, OriginPolicy, PeerAddress, Protocol,
+    Quota, QuotaGuard, Transport, TransportLimits, WebSocketUpgrade, with_problem_fallbacks,
 };
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
@@ -30,6 +30,7 @@ pub(crate) struct Setup {
     pub(crate) hub: HubLimits,
     pub(crate) origins: OriginPolicy,
     pub(crate) heartbeat: HeartbeatTimes,
+    pub(crate) listener: ListenerOptions,
 }
 
 impl Default for Setup {
@@ -45,6 +46,7 @@ impl Default for Setup {
                 interval: Duration::from_secs(25),
                 timeout: Duration::from_secs(20),
             },
+            listener: ListenerOptions::default(),
         }
     }
 }
@@ -74,7 +76,9 @@ impl Server {
 
     pub(crate) fn with(setup: Setup) -> Self {
         let hub: Hub = HubBuilder::new(setup.hub, 2).start();
-        let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], &setup.limits).unwrap();
+        let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], &setup.limits)
+            .unwrap()
+            .with_options(setup.listener);
         let address = listener.local_addresses()[0];
         let tracker = TaskTracker::new();
         let transport = Transport::new(
@@ -157,6 +161,10 @@ fn routes(transport: &Transport, protocols: &Quota<()>) -> Router {
                     stream.write_all(&early).await.unwrap();
                 })
             }),
+        )
+        .route(
+            "/peer",
+            get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()),
         )
         .route(
             "/json",

@@ -107,3 +107,35 @@ fn the_audience_of_operators_is_no_users() {
     assert_eq!(refused(&[audience("tidings-app")]), [""; 0]);
     assert!(refused(&[production, audience("tidings")]).contains(&"auth.jwt.audience".to_owned()));
 }
+
+#[test]
+fn a_proxy_is_believed_on_purpose_only() {
+    let trusted = |networks| ("TIDINGS__PROXIES__TRUSTED", networks);
+    let header = ("TIDINGS__PROXIES__HEADER", "X-Forwarded-For");
+    let protocol = |listeners| ("TIDINGS__PROXIES__PROTOCOL_LISTENERS", listeners);
+    assert_eq!(refused(&[header]), ["proxies.trusted"]);
+    assert_eq!(refused(&[protocol("flow")]), ["proxies.trusted"]);
+    assert_eq!(refused(&[header, trusted("10.0.0.0/8, ::1")]), [""; 0]);
+    assert_eq!(refused(&[protocol("flow,tasks"), trusted("10.0.0.0/8")]), [""; 0]);
+    let shared = ("TIDINGS__FLOW__LISTEN", "localhost:8004");
+    assert_eq!(
+        refused(&[protocol("flow"), trusted("10.0.0.0/8"), shared]),
+        ["proxies.protocol_listeners"]
+    );
+    assert_eq!(
+        refused(&[protocol("tasks,flow"), trusted("10.0.0.0/8"), shared]),
+        [""; 0]
+    );
+    let production = ("TIDINGS__SERVER__MODE", "production");
+    for everybody in ["0.0.0.0/0", "10.0.0.0/8,::/0"] {
+        assert_eq!(refused(&[trusted(everybody)]), [""; 0]);
+        assert!(refused(&[production, trusted(everybody)]).contains(&"proxies.trusted".to_owned()));
+    }
+    for wrong in [
+        trusted("10.0.0.0/33"),
+        ("TIDINGS__PROXIES__HEADER", "via"),
+        protocol("metrics"),
+    ] {
+        assert!(from_variables(&[wrong]).is_err(), "{wrong:?}");
+    }
+}
