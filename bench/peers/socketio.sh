@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 title() {
     if [[ $1 == polling ]]; then echo "socket.io $(version_of_npm socket.io), polling"; else
-        echo "socket.io $(version_of_npm socket.io), Node"
+        echo "socket.io $(version_of_npm socket.io), Node $(node --version)"
     fi
 }
 kinds="websocket polling accept"

@@ -16,7 +16,10 @@ def over($other): if . == null or $other == null or $other == 0 then null else .
     value | if . == null and failures($case; $peer; $kind) > 0 then "FAILED" else shown end;
   def rows($cases):
     reduce ($all[] | select(.case as $case | $cases | index($case)) | {peer, kind, title}) as $row
-        ([]; if any(.[]; .peer == $row.peer and .kind == $row.kind) then . else . + [$row] end);
+        ([]; if any(.[]; .peer == $row.peer and .kind == $row.kind) then . else . + [$row] end)
+    | map(.peer) as $peers
+    # The kinds of one peer stand together, in the order of the peers.
+    | sort_by(.peer as $peer | $peers | index($peer));
   def missing:
     reduce ($all[] | select(.missing)) as $line ([]; if any(.[]; .peer == $line.peer) then . else . + [$line] end);
   def times_tidings($case; $peer; $kind; $key):

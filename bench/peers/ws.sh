@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-title() { echo "ws $(version_of_npm ws), Node"; }
+title() { echo "ws $(version_of_npm ws), Node $(node --version)"; }
 kinds="websocket accept"
 
 install() { install_npm; }

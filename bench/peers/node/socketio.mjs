@@ -11,6 +11,10 @@ const server = createServer(async (request, response) => {
 });
 const transports = (process.env.TRANSPORTS ?? 'websocket').split(',');
 const io = new Server(server, { transports, serveClient: false });
+// "Discard the initial HTTP request", from the guide to performance: it saves memory.
+io.engine.on('connection', (socket) => {
+  socket.request = null;
+});
 const secret = process.env.JWT_SECRET;
 if (secret) {
   io.use((socket, next) => {

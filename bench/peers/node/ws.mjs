@@ -6,8 +6,9 @@ import { WebSocketServer } from 'ws';
 import { readBody } from './body.mjs';
 
 const server = createServer(async (request, response) => {
-  const text = await readBody(request);
-  for (const client of sockets.clients) client.send(text);
+  // Encoded once: a string would be encoded anew for each client.
+  const text = Buffer.from(await readBody(request));
+  for (const client of sockets.clients) client.send(text, { binary: false });
   response.writeHead(200, { 'content-length': 0 }).end();
 });
 const sockets = new WebSocketServer({ server });
