@@ -41,7 +41,19 @@ wait_for_server() { # until it listens; fails with its last words when it ends o
 # A file below bench/ with its @marks@ filled in.
 fill() {
     sed -e "s|@port@|$port|g" -e "s|@publish_port@|$publish_port|g" -e "s|@work@|$work|g" -e "s|@secret@|$secret|g" \
-        -e "s|@modules@|$cache/debian/root/usr/lib/nginx/modules|g" "bench/$1"
+        -e "s|@tls@|$cache/tls|g" -e "s|@modules@|$cache/debian/root/usr/lib/nginx/modules|g" "bench/$1"
+}
+
+# The address of WebSockets of kind $1, without path.
+websockets_at() { if [[ $1 == tls ]]; then echo "wss://127.0.0.1:$port"; else echo "ws://127.0.0.1:$port"; fi; }
+
+# A certificate that nobody has to believe, as $cache/tls/{key,certificate}.pem.
+make_certificate() {
+    [[ -f $cache/tls/certificate.pem ]] && return
+    mkdir -p "$cache/tls"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -keyout "$cache/tls/key.pem" -out "$cache/tls/certificate.pem"
 }
 
 # The load generator's arguments for a Socket.IO server of kind $1.
@@ -79,10 +91,10 @@ install_pip() {
 
 version_of_pip() { sed -n "s/^$1==//p" bench/peers/python/requirements.txt; }
 
-uvicorn() { # uvicorn MODULE:APP
+uvicorn() { # uvicorn MODULE:APP OPTION…
     on_server_core "$cache/python/bin/python" -m uvicorn "$1" --app-dir bench/peers/python --host 127.0.0.1 --port "$port" \
         --workers 1 --loop uvloop --http httptools --ws auto --ws-per-message-deflate false --no-access-log \
-        --log-level warning --backlog 4096
+        --log-level warning --backlog 4096 "${@:2}"
 }
 
 # Debian: packages unpacked into the cache, which needs no root and starts no service.

@@ -1,9 +1,5 @@
 # shellcheck shell=bash
-title() {
-    local name
-    name="python-socketio $(version_of_pip python-socketio)"
-    if [[ $1 == polling ]]; then echo "$name, polling"; else echo "$name, uvicorn"; fi
-}
+title() { echo "python-socketio $(version_of_pip python-socketio), uvicorn $(version_of_pip uvicorn)"; }
 kinds="websocket polling"
 
 install() { install_pip; }

@@ -1,9 +1,5 @@
 # shellcheck shell=bash
-title() {
-    if [[ $1 == polling ]]; then echo "socket.io $(version_of_npm socket.io), polling"; else
-        echo "socket.io $(version_of_npm socket.io), Node $(node --version)"
-    fi
-}
+title() { echo "socket.io $(version_of_npm socket.io), Node $(node --version)"; }
 kinds="websocket polling accept"
 
 install() { install_npm; }

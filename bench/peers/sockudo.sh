@@ -5,6 +5,13 @@ kinds="websocket"
 
 install() {
     [[ -x $cache/sockudo/bin/sockudo && -f $cache/sockudo/$sockudo_version ]] && return
+    # One of its dependencies compiles a protocol with protoc.
+    if ! command -v protoc >/dev/null; then
+        install_deb protobuf-compiler libprotoc32 libprotobuf32 libprotobuf-dev
+        export PROTOC=$cache/debian/root/usr/bin/protoc
+        LD_LIBRARY_PATH=$(dirname "$cache"/debian/root/usr/lib/*/libprotoc.so.32)
+        export LD_LIBRARY_PATH
+    fi
     build cargo install --locked --root "$cache/sockudo" --target-dir "$cache/build/sockudo" "sockudo@$sockudo_version"
     touch "$cache/sockudo/$sockudo_version"
 }

@@ -22,8 +22,12 @@ def over($other): if . == null or $other == null or $other == 0 then null else .
     | sort_by(.peer as $peer | $peers | index($peer));
   def missing:
     reduce ($all[] | select(.missing)) as $line ([]; if any(.[]; .peer == $line.peer) then . else . + [$line] end);
+  def clients($line):
+    if $line.kind == "tls" then "WebSocket, TLS" elif $line.kind == "polling" then "Socket.IO, long polling"
+    elif $line.protocol == "socketio" then "Socket.IO" elif $line.protocol == "pusher" then "Pusher protocol, WebSocket"
+    else "WebSocket" end;
   def times_tidings($case; $peer; $kind; $key):
-    (if $kind == "polling" then "polling" elif ([$lines[] | select(.peer == $peer and .kind == $kind)][0].protocol == "socketio")
+    (if $kind == "polling" or $kind == "tls" then $kind elif ([$lines[] | select(.peer == $peer and .kind == $kind)][0].protocol == "socketio")
         and $case != "accept" then "socketio" else $kind end) as $own
     | of($case; $peer; $kind; $key) | over(of($case; "tidings"; $own; $key));
 
@@ -65,10 +69,11 @@ def over($other): if . == null or $other == null or $other == 0 then null else .
 
   (rows(["idle"]) as $rows
     | if ($rows | length) == 0 then empty else
-        "| server | KB resident per idle connection | to tidings | MB before | MB with \([$lines[] | select(.case == "idle")][0].connections) |",
-        "| --- | --- | --- | --- | --- |",
+        "| server | clients | KB resident per idle connection | to tidings | MB before | MB with \([$lines[] | select(.case == "idle")][0].connections) |",
+        "| --- | --- | --- | --- | --- | --- |",
         ($rows[] | . as {$peer, $kind, $title}
             | "| \($title) | " + ([
+                clients([$all[] | select(.case == "idle" and .peer == $peer and .kind == $kind)] | last),
                 cell("idle"; $peer; $kind; of("idle"; $peer; $kind; "rss_kb_idle_per_connection")),
                 (times_tidings("idle"; $peer; $kind; "rss_kb_idle_per_connection") | shown),
                 (of("idle"; $peer; $kind; "rss_kb_before") | over(1024) | shown),

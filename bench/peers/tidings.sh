@@ -1,12 +1,6 @@
 # shellcheck shell=bash
 # Tidings in development mode: tasks for plain WebSockets, flow for Socket.IO.
-title() {
-    case $1 in
-        socketio) echo "tidings, Socket.IO" ;;
-        polling) echo "tidings, Socket.IO polling" ;;
-        *) echo tidings ;;
-    esac
-}
+title() { if [[ $1 == socketio ]]; then echo "tidings, Socket.IO"; else echo tidings; fi; }
 install() { :; }
 kinds="websocket socketio polling accept"
 publish_port_too=yes

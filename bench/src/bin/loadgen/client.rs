@@ -12,6 +12,7 @@ use tidings_bench::{frames, http};
 
 use crate::polling::Session;
 use crate::protocol::{Heard, Setup};
+use crate::stream::Stream;
 use crate::tally::Tally;
 
 /// The key and its answer from RFC 6455, section 1.3: the same for every connection, which no server minds.
@@ -19,7 +20,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) state: State,
     /// The running number, which is also the user's.
     number: u32,
@@ -85,7 +86,7 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock || in_progress(&error) => {}
             Err(error) => return Err(error).context("connect"),
         }
-        let stream = TcpStream::from_std(socket.into());
+        let stream = Stream::new(TcpStream::from_std(socket.into()), setup.encryption.as_deref())?;
         Ok(Self {
             stream,
             state: State::Connecting,
@@ -99,12 +100,12 @@ impl Client {
     /// Sends the first request once the connection stands.
     pub(crate) fn writable(&mut self, setup: &Setup) -> Result<()> {
         if self.state != State::Connecting {
-            return Ok(());
+            return self.stream.flush().context("write");
         }
-        if let Some(error) = self.stream.take_error()? {
+        if let Some(error) = self.stream.tcp.take_error()? {
             return Err(error).context("connect");
         }
-        if self.stream.peer_addr().is_err() {
+        if self.stream.tcp.peer_addr().is_err() {
             return Ok(());
         }
         let head = setup.request("GET", self.number, "");
@@ -136,7 +137,7 @@ impl Client {
         self.send(&frames::client(frames::CLOSE, &1000_u16.to_be_bytes()))
     }
 
-    /// Reads what has come. Registered edge-triggered: a read that does not fill the buffer has emptied the socket.
+    /// Reads what has come. Registered edge-triggered: a read that does not fill the buffer has emptied a socket without TLS.
     pub(crate) fn readable(&mut self, reading: &mut Reading<'_>) -> Result<()> {
         loop {
             let kept = self.carry.len();
@@ -158,7 +159,8 @@ impl Client {
                     };
                     self.carry.clear();
                     self.carry.extend_from_slice(&reading.buffer[used..filled]);
-                    if filled < reading.buffer.len() || self.state == State::Ended {
+                    let emptied = filled < reading.buffer.len() && self.stream.short_read_empties();
+                    if emptied || self.state == State::Ended {
                         return Ok(());
                     }
                 }

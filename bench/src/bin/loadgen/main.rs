@@ -13,6 +13,7 @@ mod protocol;
 mod publisher;
 mod report;
 mod run;
+mod stream;
 mod swarm;
 mod tally;
 

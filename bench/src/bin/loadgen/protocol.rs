@@ -18,6 +18,7 @@ use tidings_bench::message::SequenceField;
 use tidings_bench::sign;
 
 use crate::options::Options;
+use crate::stream::{self, Encryption};
 
 /// A client protocol.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -76,6 +77,7 @@ pub(crate) struct Setup {
     pub(crate) url: Url,
     protocol: Protocol,
     pub(crate) dialect: Box<dyn Dialect>,
+    pub(crate) encryption: Option<Box<dyn Encryption>>,
     /// Finished lines of the request's head.
     headers: String,
     credentials: Credentials,
@@ -115,6 +117,7 @@ impl Setup {
             url: options.url.clone(),
             protocol,
             dialect,
+            encryption: stream::encryption(options.url.secure)?,
             headers,
             credentials,
         })

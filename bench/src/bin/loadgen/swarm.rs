@@ -100,7 +100,7 @@ impl<'a> Swarm<'a> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()
-            .register(&mut client.stream, Token(index), interest)?;
+            .register(&mut client.stream.tcp, Token(index), interest)?;
         Ok(client)
     }
 
@@ -270,7 +270,7 @@ impl<'a> Swarm<'a> {
             // Errors and hang-ups are still told.
             self.poll
                 .registry()
-                .reregister(&mut client.stream, event.token(), Interest::WRITABLE)?;
+                .reregister(&mut client.stream.tcp, event.token(), Interest::WRITABLE)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tidings_bench::{http, message, sign};
 
 use crate::options::{Options, Server};
@@ -30,9 +30,11 @@ impl Body {
             (None, Server::Floor) => http::Url {
                 path: "/publish".to_owned(),
                 authority: options.url.authority.clone(),
+                secure: false,
             },
             (None, _) => bail!("--publish-url is missing"),
         };
+        ensure!(!url.secure, "publishing is not over TLS");
         let mut headers = format!("Host: {}\r\n", url.authority);
         if let Some(token) = &options.token {
             write!(headers, "Authorization: Bearer {token}\r\n")?;
