@@ -90,7 +90,10 @@ impl Cors {
     pub(super) fn of(policy: &OriginPolicy, request: &HeaderMap) -> Self {
         let allowed = match policy {
             OriginPolicy::Any => Some(HeaderValue::from_static("*")),
-            _ => policy.allowed_origin(request).cloned(),
+            // A copy, because the value points into the buffer that the request was read into.
+            _ => policy
+                .allowed_origin(request)
+                .and_then(|origin| HeaderValue::from_bytes(origin.as_bytes()).ok()),
         };
         Self {
             allowed,

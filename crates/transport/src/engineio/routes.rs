@@ -1,5 +1,7 @@
 //! What a request asks for, in the order in which clients expect to be refused.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -13,7 +15,7 @@ use super::answer::{self, Cors, Refusal};
 use super::polling;
 use super::query::Parameters;
 use super::server::EngineServer;
-use super::session::PollEnd;
+use super::session::{PollEnd, Session};
 use super::sid::Sid;
 use super::table::Found;
 use super::websocket;
@@ -59,17 +61,31 @@ pub(super) fn of<A: Application>(server: &EngineServer<A>) -> Router {
     routes.with_state(server.clone())
 }
 
+/// What a request comes to.
+enum Answer<A: Application> {
+    Ready(Response),
+    /// A GET that waits for what its session has to send.
+    Poll(Arc<Session<A::Session>>),
+}
+
 async fn serve<A: Application>(State(server): State<EngineServer<A>>, request: Request) -> Response {
     let cors = Cors::of(server.transport().origins(), request.headers());
-    let mut response = answer(&server, request).await.into_response();
+    // Boxed, and gone before a GET waits: most sessions wait most of the time. The request goes too, because it points
+    // into the buffer it was read into, and hyper would need a second one.
+    let answered = Box::pin(answer(&server, request)).await;
+    let mut response = match answered {
+        Ok(Answer::Ready(response)) => response,
+        Ok(Answer::Poll(session)) => polling::poll(&server, &session).await.into_response(),
+        Err(refused) => refused.into_response(),
+    };
     cors.apply(response.headers_mut());
     response
 }
 
-async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> Result<Response, Refused> {
+async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> Result<Answer<A>, Refused> {
     let permitted = server.transport().origins().permits(request.headers());
     if request.method() == Method::OPTIONS && permitted {
-        return Ok(answer::preflight(request.headers()));
+        return Ok(Answer::Ready(answer::preflight(request.headers())));
     }
     let parameters = Parameters::of(request.uri());
     let via = match parameters.transport.as_deref() {
@@ -86,8 +102,13 @@ async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> R
     }
     match (&parameters.sid, via) {
         (Some(sid), Via::Polling) => with_session(server, sid, request).await.map_err(Refused::from),
-        (Some(sid), Via::WebSocket) => upgrade(server, sid, request).await.map_err(Refused::from),
-        (None, via) => handshake(server, &parameters, via, request).await,
+        (Some(sid), Via::WebSocket) => {
+            let response = upgrade(server, sid, request).await?;
+            Ok(Answer::Ready(response))
+        }
+        (None, via) => handshake(server, &parameters, via, request)
+            .await
+            .map(Answer::Ready),
     }
 }
 
@@ -96,13 +117,13 @@ async fn with_session<A: Application>(
     server: &EngineServer<A>,
     sid: &str,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Answer<A>, Refusal> {
     let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
     let is_get = request.method() == Method::GET;
     let session = match server.table().find(sid) {
         Found::Polling(session) => session,
         Found::WebSocket => return Err(Refusal::BadRequest),
-        Found::Nothing if is_get => return polling::late(server, sid),
+        Found::Nothing if is_get => return polling::late(server, sid).map(Answer::Ready),
         Found::Nothing => return Err(Refusal::SessionUnknown),
     };
     // The hub's timer is coarse: a client that comes too late is told so to the millisecond.
@@ -112,8 +133,8 @@ async fn with_session<A: Application>(
     }
     match *request.method() {
         Method::GET if is_upgrade(request.headers()) => Err(Refusal::BadRequest),
-        Method::GET => polling::poll(server, &session).await,
-        Method::POST => polling::post(server, &session, request).await,
+        Method::GET => Ok(Answer::Poll(session)),
+        Method::POST => polling::post(server, &session, request).await.map(Answer::Ready),
         _ => Err(Refusal::BadRequest),
     }
 }
