@@ -45,8 +45,10 @@ export class RawSocket {
   #upgraded = false;
   #refused = false;
 
-  constructor(port) {
-    this.tcp = net.connect(port, '127.0.0.1');
+  /** `from` is the client's own address, another one than the system's choice. */
+  constructor(port, { from } = {}) {
+    this.tcp = net.connect({ port, host: '127.0.0.1', localAddress: from });
+    this.connected = new Promise((resolve) => this.tcp.once('connect', resolve));
     this.tcp.setNoDelay(true);
     this.tcp.on('data', (data) => { this.#input = Buffer.concat([this.#input, data]); this.#parse(); });
     this.tcp.on('error', () => {}); // a reset is an end like any other: 'close' follows
@@ -58,8 +60,8 @@ export class RawSocket {
   }
 
   /** An open WebSocket. `early` is sent in one segment with the request. */
-  static async open(port, { early = Buffer.alloc(0), ...options } = {}) {
-    const socket = new RawSocket(port);
+  static async open(port, { early = Buffer.alloc(0), from, ...options } = {}) {
+    const socket = new RawSocket(port, { from });
     socket.write(Buffer.concat([Buffer.from(handshake(port, options)), early]));
     const { status } = await socket.response();
     if (status !== 101) throw new Error(`the handshake was answered ${status}`);

@@ -12,7 +12,7 @@ use axum::Router;
 use tidings_bus::Bus;
 use tidings_hub::Event;
 use tidings_store::{Clock, Store, TenantId};
-use tidings_transport::{Quota, Transport};
+use tidings_transport::{Limit, Quota, Transport};
 use tidings_wire::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
@@ -156,7 +156,10 @@ impl Flow {
 
     /// Enters a connection into the books for as long as the guard lives, if its tenant may have one more.
     pub(crate) fn enter(&self, principal: &Principal, handle: LiveHandle) -> Option<LiveConnection> {
-        let place = self.0.tenants.enter(principal.tenant.clone())?;
+        let Some(place) = self.0.tenants.enter(principal.tenant.clone()) else {
+            self.transport().counters().reached(Limit::ConnectionsPerTenant);
+            return None;
+        };
         self.usage().count(&principal.tenant, "connections.opened");
         self.usage().key_used(principal.key, self.now());
         Some(self.0.live.enter(principal.key, handle, place))

@@ -21,19 +21,24 @@ use crate::welcome::{self, COMMAND, RESPONSE};
 pub(crate) fn routes(flow: &Flow) -> Router {
     let transport = flow.transport();
     let heartbeat = transport.heartbeat();
-    let message_bytes_max = transport.limits().message_bytes_max;
+    let limits = transport.limits();
+    let message_bytes_max = limits.message_bytes_max;
     let engine_options = EngineOptions {
         ping_interval: heartbeat.interval,
         ping_timeout: heartbeat.timeout,
+        upgrade_timeout: limits.upgrade_timeout,
         payload_bytes_max: message_bytes_max,
+        payload_packets_max: limits.payload_packets_max,
         ..EngineOptions::new("/socket.io", Gateway::Flow)
     };
     let options = SocketOptions {
+        connect_timeout: limits.connect_timeout,
+        namespaces_max: limits.namespaces_per_connection_max,
         packet_limits: Limits {
+            attachments_max: limits.attachments_max,
             attachment_bytes_max: message_bytes_max,
             ..Limits::default()
         },
-        ..SocketOptions::default()
     };
     SocketServer::start(transport, engine_options, options, Events(flow.clone())).routes()
 }

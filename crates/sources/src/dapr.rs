@@ -99,7 +99,7 @@ async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Bod
     let Ok(Ok(_permit)) = turn.await else {
         return inner.give_back(RetryReason::Overloaded);
     };
-    match body::read(body, inner.settings.body_bytes_max).await {
+    match body::read(body, inner.settings.body_bytes_max, inner.settings.body_timeout).await {
         ReceivedBody::Whole(body) => inner.take(&headers, body).await,
         ReceivedBody::TooLarge(beginning) => inner.refuse_too_large(&headers, &beginning).await,
         // Whoever cut the body off will send it again.

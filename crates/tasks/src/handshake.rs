@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use tidings_hub::Gateway;
-use tidings_transport::{BEARER, WebSocketUpgrade};
+use tidings_transport::{BEARER, Limit, WebSocketUpgrade};
 use tidings_wire::close_code::CloseCode;
 
 /// Answers the handshake. Who it is is known before the upgrade; a refusal comes after it, as a close code.
@@ -28,6 +28,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, uri: Uri, upgrade: WebSocke
         Err(code) => return upgrade.refuse(&transport, code),
     };
     let Some(place) = gateway.users.enter(identity.user) else {
+        transport.counters().reached(Limit::ConnectionsPerUser);
         return upgrade.refuse(&transport, CloseCode::RateLimited);
     };
     let expiry_s = identity.expiry_s;

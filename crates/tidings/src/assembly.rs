@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, Mode};
 use crate::failure::{Failure, Outcome};
 use crate::health::{Health, ListenerHealth};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::operators::{self, Operators};
 use crate::{hub, readings};
@@ -106,9 +107,11 @@ impl Assembly {
         let dapr = DaprSource::new(ingest.clone(), dapr_settings(config))
             .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.dapr.route")))?;
 
-        let read = readings::reader(hub.clone(), transport.clone(), ingest);
+        let (memory, watch) = Memory::new(config.limits.memory_bytes_max);
+        transport.spawn(watch.run(transport.clone()));
+        let read = readings::reader(hub.clone(), transport.clone(), ingest, memory.clone());
         let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
-        let health = Arc::new(Health::new(store.clone(), bus, stop));
+        let health = Arc::new(Health::new(store.clone(), bus, memory, stop));
         let ingest_routes = if config.tasks.ingest_listen.is_some() {
             "ingest"
         } else {
@@ -202,20 +205,34 @@ fn transport(
         hub.clone(),
         TransportLimits {
             message_bytes_max: limits.message_bytes_max as usize,
+            message_frames_max: limits.message_frames_max as usize,
+            message_timeout: Duration::from_millis(limits.message_timeout_ms),
             messages_per_second: limits.messages_per_second,
             message_burst: limits.messages_burst,
+            floods_per_address_max: limits.floods_per_address_max,
+            flood_window: Duration::from_millis(limits.flood_window_ms),
             handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms),
             header_bytes_max: limits.header_bytes_max as usize,
             headers_max: limits.headers_max as usize,
+            url_bytes_max: limits.url_bytes_max as usize,
             body_bytes_max: limits.message_bytes_max as usize,
+            body_timeout: Duration::from_millis(limits.body_timeout_ms),
             handshakes_per_second: limits.handshakes_per_second,
+            handshakes_per_address_per_second: limits.handshakes_per_address_per_second,
+            http_sockets_per_address_max: limits.http_sockets_per_address_max as usize,
+            waiting_sockets_max: limits.waiting_sockets_max as usize,
+            waiting_sockets_per_address_max: limits.waiting_sockets_per_address_max as usize,
             connections_max: connections_max as usize,
             connections_per_address_max: limits.connections_per_address_max as usize,
+            namespaces_per_connection_max: limits.namespaces_per_connection_max as usize,
+            connect_timeout: Duration::from_millis(limits.connect_timeout_ms),
+            upgrade_timeout: Duration::from_millis(limits.upgrade_timeout_ms),
+            payload_packets_max: limits.payload_packets_max as usize,
+            attachments_max: limits.attachments_max as usize,
             // Behind the hub's own ways to end a connection, so that those tell the reason.
             send_timeout: Duration::from_millis(limits.outbox_age_ms_max + limits.close_timeout_ms)
                 + SEND_GRACE,
             linger: Duration::from_millis(limits.close_timeout_ms),
-            ..TransportLimits::default()
         },
         origins,
         HeartbeatTimes {
@@ -246,6 +263,7 @@ fn dapr_settings(config: &Config) -> DaprSettings {
         route: dapr.route.clone(),
         dead_letter_topic: dapr.dead_letter_topic.clone(),
         bulk_subscribe: dapr.bulk_subscribe.then(BulkSubscribe::default),
+        body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
         api_token: dapr.api_token.as_ref().map(|token| token.expose().to_owned()),
         ..DaprSettings::default()
     }

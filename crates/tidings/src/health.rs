@@ -15,6 +15,7 @@ use tidings_store::Store;
 use tidings_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::memory::Memory;
 use crate::time;
 
 /// How long a part may take to say that it works.
@@ -24,6 +25,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Health {
     store: Store,
     bus: Arc<dyn Bus>,
+    memory: Arc<Memory>,
     stop: CancellationToken,
     is_started: AtomicBool,
 }
@@ -37,10 +39,11 @@ struct Check {
 }
 
 impl Health {
-    pub(crate) fn new(store: Store, bus: Arc<dyn Bus>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(store: Store, bus: Arc<dyn Bus>, memory: Arc<Memory>, stop: CancellationToken) -> Self {
         Self {
             store,
             bus,
+            memory,
             stop,
             is_started: AtomicBool::new(false),
         }
@@ -112,7 +115,8 @@ pub(crate) async fn readyz(
     });
     let (status, mut body) = summary(&checks, ["ready", "unready"]);
     if is_verbose {
-        body["checks"] = checks.iter().map(verbose).collect();
+        let checks = checks.iter().map(verbose);
+        body["checks"] = checks.chain([memory(&health.memory)]).collect();
     }
     (status, Json(body))
 }
@@ -193,6 +197,22 @@ fn summary(checks: &[Check], [good, bad]: [&str; 2]) -> (StatusCode, Value) {
             json!({"status": bad, "failing": failing}),
         )
     }
+}
+
+/// Short memory refuses new clients and serves those that are there, so it is told and does not make unready.
+fn memory(memory: &Memory) -> Value {
+    let levels = memory.levels().map(|level| {
+        json!({
+            "of": level.of,
+            "usage_bytes": level.usage_bytes(),
+            "bound_bytes": level.bound_bytes,
+        })
+    });
+    json!({
+        "name": "memory",
+        "status": if memory.is_short() { "degraded" } else { "ok" },
+        "levels": levels.collect::<Value>(),
+    })
 }
 
 fn verbose(check: &Check) -> Value {

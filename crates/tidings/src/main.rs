@@ -13,6 +13,7 @@ mod hub;
 mod listeners;
 mod listening;
 mod logging;
+mod memory;
 mod metrics;
 mod opening;
 mod operators;

@@ -27,6 +27,16 @@ pub(crate) struct Readings {
     pub(crate) duration: Distribution,
     /// Handshakes refused, by reason.
     pub(crate) handshakes_refused: Vec<(&'static str, u64)>,
+    /// How often limits were reached, by configuration key.
+    pub(crate) limits_reached: Vec<(&'static str, u64)>,
+    /// Sockets that wait for a request.
+    pub(crate) sockets_waiting: u64,
+    /// Waiting sockets closed because there were no descriptors left.
+    pub(crate) evicted_for_descriptors: u64,
+    /// Memory of what is watched: its name, what it uses and its bound, in bytes.
+    pub(crate) memory: Vec<(&'static str, u64, u64)>,
+    /// Whether handshakes are refused for want of memory.
+    pub(crate) is_memory_short: bool,
     /// Messages from clients.
     pub(crate) messages_received: u64,
     /// Messages to clients.
@@ -132,6 +142,11 @@ mod tests {
                 sum: 900.5,
             },
             handshakes_refused: vec![("origin", 4)],
+            limits_reached: vec![("url_bytes_max", 17)],
+            sockets_waiting: 23,
+            evicted_for_descriptors: 18,
+            memory: vec![("process", 19, 20), ("cgroup", 21, 22)],
+            is_memory_short: true,
             messages_received: 6,
             messages_sent: 7,
             bytes_received: 8,
@@ -167,6 +182,14 @@ mod tests {
             "tidings_connection_duration_seconds_bucket{le=\"60.0\"} 3",
             "tidings_connection_duration_seconds_bucket{le=\"+Inf\"} 6",
             "tidings_handshakes_refused_total{reason=\"origin\"} 4",
+            "tidings_limits_reached_total{limit=\"url_bytes_max\"} 17",
+            "tidings_sockets_waiting 23",
+            "tidings_sockets_evicted_for_descriptors_total 18",
+            "tidings_memory_bytes{of=\"process\"} 19",
+            "tidings_memory_bytes{of=\"cgroup\"} 21",
+            "tidings_memory_bound_bytes{of=\"process\"} 20",
+            "tidings_memory_bound_bytes{of=\"cgroup\"} 22",
+            "tidings_memory_short 1",
             "tidings_messages_received_total 6",
             "tidings_messages_sent_total 7",
             "tidings_bytes_received_total 8",

@@ -95,7 +95,7 @@ async fn guard(
 /// Reads the body within its bounds, so that handlers have it whole.
 async fn read_body(request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = tidings_transport::read_body(body, BODY_BYTES_MAX).await?;
+    let bytes = tidings_transport::read_body(body, BODY_BYTES_MAX, parts.extensions.get()).await?;
     Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
 }
 

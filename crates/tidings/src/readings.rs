@@ -7,6 +7,7 @@ use tidings_sources::Ingest;
 use tidings_transport::{DURATION_BOUNDS_SECONDS, Transport};
 
 use crate::hub;
+use crate::memory::Memory;
 use crate::metrics::{Connections, Distribution, Readings};
 
 /// Asks the parts at each scrape.
@@ -14,8 +15,10 @@ pub(crate) fn reader(
     hub: Hub,
     transport: Transport,
     ingest: Arc<Ingest>,
+    memory: Arc<Memory>,
 ) -> impl Fn() -> Readings + Send + Sync + 'static {
     move || {
+        let sockets_waiting = transport.sockets_waiting() as u64;
         let transport = transport.counters().figures();
         let mut readings = hub::readings(&hub.figures());
         let dropped = ingest.counters().dropped();
@@ -38,6 +41,14 @@ pub(crate) fn reader(
                 sum: transport.durations_sum_seconds,
             },
             handshakes_refused: transport.handshakes_refused,
+            limits_reached: transport.limits_reached,
+            sockets_waiting,
+            evicted_for_descriptors: transport.evicted_for_descriptors,
+            memory: memory
+                .levels()
+                .map(|level| (level.of, level.usage_bytes(), level.bound_bytes))
+                .collect(),
+            is_memory_short: memory.is_short(),
             messages_received: transport.messages_received,
             bytes_received: transport.bytes_received,
             ..readings

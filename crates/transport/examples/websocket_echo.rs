@@ -42,9 +42,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let limits = TransportLimits {
         message_bytes_max: MESSAGE_BYTES_MAX,
-        fragments_max: FRAGMENTS_MAX,
+        message_frames_max: FRAGMENTS_MAX,
         messages_per_second: 1_000_000,
         message_burst: 1_000_000,
+        handshakes_per_address_per_second: 100_000,
         connections_per_address_max: 100_000,
         ..TransportLimits::default()
     };

@@ -37,9 +37,13 @@ pub enum RefusedBefore {
     AddressQuota,
     /// A trusted proxy did not say whose connection it is, in time or at all.
     ProxyHeader,
+    /// Handshakes come too fast from this address.
+    AddressHandshakeRate,
+    /// The process holds as much memory as it may.
+    Memory,
 }
 
-const REFUSED_BEFORE: [&str; 7] = [
+const REFUSED_BEFORE: [&str; 9] = [
     "bad_upgrade",
     "origin",
     "overloaded",
@@ -47,7 +51,71 @@ const REFUSED_BEFORE: [&str; 7] = [
     "handshake_rate",
     "address_quota",
     "proxy_protocol",
+    "address_handshake_rate",
+    "memory",
 ];
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $limit:ident = $key:literal;)*) => {
+        /// A limit that a client can reach, by the configuration key that sets it. What is counted as a refused
+        /// handshake or a close code of its own is counted there.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Limit { $($(#[$doc])* $limit,)* }
+
+        impl Limit {
+            /// Every limit, in the order of the table.
+            pub const ALL: &[Limit] = &[$(Limit::$limit),*];
+
+            /// Its configuration key in `[limits]`, which is the metric's label.
+            pub const fn key(self) -> &'static str {
+                match self { $(Self::$limit => $key,)* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// A message or a body is too large.
+    MessageBytes = "message_bytes_max";
+    /// A message comes in too many frames.
+    MessageFrames = "message_frames_max";
+    /// A message takes too long to come.
+    MessageTimeout = "message_timeout_ms";
+    /// A connection sends too many messages.
+    MessageRate = "messages_per_second";
+    /// An address floods again and again.
+    Floods = "floods_per_address_max";
+    /// A request's head is too large, or has too many headers.
+    HeaderBytes = "header_bytes_max";
+    /// A request's target is too long.
+    UrlBytes = "url_bytes_max";
+    /// A request's head did not come in time.
+    HandshakeTimeout = "handshake_timeout_ms";
+    /// A body did not come in time.
+    BodyTimeout = "body_timeout_ms";
+    /// An address has too many sockets that speak HTTP.
+    HttpSocketsPerAddress = "http_sockets_per_address_max";
+    /// Too many sockets wait for a request.
+    WaitingSockets = "waiting_sockets_max";
+    /// Too many sockets of an address wait for a request.
+    WaitingSocketsPerAddress = "waiting_sockets_per_address_max";
+    /// A user has too many connections.
+    ConnectionsPerUser = "connections_per_user_max";
+    /// A tenant has too many connections.
+    ConnectionsPerTenant = "connections_per_tenant_max";
+    /// A connection wants to be in too many rooms.
+    RoomsPerConnection = "rooms_per_connection_max";
+    /// A client wants to be in too many namespaces.
+    NamespacesPerConnection = "namespaces_per_connection_max";
+    /// A Socket.IO client enters no namespace.
+    ConnectTimeout = "connect_timeout_ms";
+    /// An upgrade from polling is not finished.
+    UpgradeTimeout = "upgrade_timeout_ms";
+    /// A polling payload has too many packets.
+    PayloadPackets = "payload_packets_max";
+    /// A Socket.IO packet has too many attachments, or too large ones.
+    Attachments = "attachments_max";
+}
 
 /// Counters of this crate, one set for the process.
 #[derive(Debug, Default)]
@@ -55,6 +123,8 @@ pub struct TransportCounters {
     open: [[AtomicU64; 2]; GATEWAYS.len()],
     refused_before: [AtomicU64; REFUSED_BEFORE.len()],
     refused: [AtomicU64; CloseCode::ALL.len()],
+    reached: [AtomicU64; Limit::ALL.len()],
+    evicted_for_descriptors: AtomicU64,
     messages_received: AtomicU64,
     bytes_received: AtomicU64,
     duration: [AtomicU64; BUCKETS],
@@ -79,6 +149,10 @@ pub struct TransportFigures {
     pub open: Vec<OpenCount>,
     /// Refused handshakes by reason; each reason once.
     pub handshakes_refused: Vec<(&'static str, u64)>,
+    /// How often each limit was reached, by configuration key.
+    pub limits_reached: Vec<(&'static str, u64)>,
+    /// Sockets closed while they waited for a request, because the process had no descriptors left.
+    pub evicted_for_descriptors: u64,
     /// Messages from clients.
     pub messages_received: u64,
     /// Bytes from clients, on upgraded connections.
@@ -135,6 +209,21 @@ impl TransportCounters {
         }
     }
 
+    /// A client reached a limit.
+    pub fn reached(&self, limit: Limit) {
+        self.reached[limit as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How often a limit was reached.
+    pub fn of(&self, limit: Limit) -> u64 {
+        self.reached[limit as usize].load(Relaxed)
+    }
+
+    /// Sockets were closed while they waited for a request, because the process had no descriptors left.
+    pub(crate) fn evicted_for_descriptors(&self, sockets: usize) {
+        self.evicted_for_descriptors.fetch_add(sockets as u64, Relaxed);
+    }
+
     /// `bytes` came, and completed `messages`.
     pub fn received(&self, bytes: usize, messages: usize) {
         self.bytes_received.fetch_add(bytes as u64, Relaxed);
@@ -155,6 +244,11 @@ impl TransportCounters {
         TransportFigures {
             open: open.collect(),
             handshakes_refused: self.handshakes_refused(),
+            limits_reached: Limit::ALL
+                .iter()
+                .map(|limit| (limit.key(), self.of(*limit)))
+                .collect(),
+            evicted_for_descriptors: self.evicted_for_descriptors.load(Relaxed),
             messages_received: self.messages_received.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),
             durations: self.duration.iter().map(|count| count.load(Relaxed)).collect(),

@@ -23,9 +23,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 Problem::new(ProblemCode::UnsupportedMediaType).detail("the body must be application/json")
             );
         }
-        let transport = request.extensions().get::<Transport>();
-        let bytes_max = transport.map_or(BODY_BYTES_MAX, |transport| transport.limits().body_bytes_max);
-        let body = read_body(request.into_body(), bytes_max).await?;
+        let transport = request.extensions().get::<Transport>().cloned();
+        let bytes_max = transport
+            .as_ref()
+            .map_or(BODY_BYTES_MAX, |transport| transport.limits().body_bytes_max);
+        let body = read_body(request.into_body(), bytes_max, transport.as_ref()).await?;
         parse(&body).map(Self)
     }
 }

@@ -8,9 +8,11 @@
 //! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order.
 //! Invariant: an idle plain WebSocket owns no buffer here, only its task.
 
+mod address_rate;
 mod bearer;
 mod body;
 mod counters;
+mod floods;
 mod handshake_rate;
 mod json_body;
 mod lingering;
@@ -27,6 +29,7 @@ mod quota;
 mod token_expiry;
 mod transport;
 mod upgrade;
+mod waiting;
 
 pub mod engineio;
 pub mod socketio;
@@ -35,7 +38,7 @@ pub mod websocket;
 pub use bearer::{BEARER, bearer_token, offered_token};
 pub use body::read_body;
 pub use counters::{
-    DURATION_BOUNDS_SECONDS, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
+    DURATION_BOUNDS_SECONDS, Limit, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };
 pub use json_body::JsonBody;
 pub use listener::{Listener, ListenerOptions, with_problem_fallbacks};

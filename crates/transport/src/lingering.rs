@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 
 /// Beyond these, a refused client's socket is closed as soon as the close frame is written.
 const CLIENTS_MAX: usize = 4_096;
+/// What a refused client may still send: its socket is closed behind that.
+const DISCARD_BYTES_MAX: usize = 64 * 1024;
 
 /// How many refused clients are waited for.
 #[derive(Debug, Default)]
@@ -25,7 +27,13 @@ impl Lingering {
             stream.write_all(Frame::close(code).as_bytes()).await?;
             stream.shutdown().await?;
             let mut discarded = [0; 256];
-            while place.is_some() && stream.read(&mut discarded).await? != 0 {}
+            let mut bytes = 0;
+            while place.is_some() && bytes < DISCARD_BYTES_MAX {
+                match stream.read(&mut discarded).await? {
+                    0 => break,
+                    count => bytes += count,
+                }
+            }
             std::io::Result::Ok(())
         };
         // Neither a broken connection nor a client that stays is worth a word: it was refused.

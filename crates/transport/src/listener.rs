@@ -3,12 +3,13 @@
 mod accept;
 mod proxy_header;
 
-use crate::counters::RefusedBefore;
+use crate::counters::{Limit, RefusedBefore};
+use crate::waiting::WaitingSocket;
 use crate::{PeerAddress, Problem, ProblemCode, Proxies, Transport, TransportLimits};
 use accept::accept;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -128,7 +129,7 @@ impl Listener {
         }
         let loops = sockets.iter().map(|socket| {
             accept(socket, &served.transport, |stream, peer| {
-                served.transport.spawn(served.clone().speak(stream, peer));
+                served.take(stream, peer);
             })
         });
         futures_util::future::join_all(loops).await;
@@ -153,8 +154,25 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 }
 
 impl Served {
+    /// Gives an accepted socket its task.
+    fn take(self: &Arc<Self>, stream: TcpStream, peer: PeerAddress) {
+        // A proxy's sockets are many clients', and not counted by address.
+        let network = (!self.options.proxies.trusts(peer.0.ip())).then(|| peer.network());
+        // Entered here and not in the task, so that they are in the order in which they came.
+        let waiting = self.transport.waiting().enter(network, self.transport.counters());
+        let waiting = Arc::new(waiting);
+        let speaking = self.clone().speak(stream, peer, waiting.clone());
+        self.transport.spawn(async move {
+            tokio::select! {
+                biased;
+                () = waiting.evicted() => {}
+                () = speaking => {}
+            }
+        });
+    }
+
     /// Speaks HTTP on one socket until it ends or is upgraded.
-    async fn speak(self: Arc<Self>, mut stream: TcpStream, peer: PeerAddress) {
+    async fn speak(self: Arc<Self>, mut stream: TcpStream, peer: PeerAddress, waiting: Arc<WaitingSocket>) {
         let deadline = Instant::now() + self.transport.limits().handshake_timeout;
         // What answers a request at once must not wait for more to send.
         if stream.set_nodelay(true).is_err() {
@@ -168,12 +186,18 @@ impl Served {
             None
         } else {
             match self.transport.enter_http(peer) {
-                None => return tracing::debug!("an address has too many open requests"),
+                None => {
+                    self.transport.counters().reached(Limit::HttpSocketsPerAddress);
+                    return tracing::debug!("an address has too many open requests");
+                }
                 place => place,
             }
         };
-        let served = self.clone();
-        let service = service_fn(move |request| served.clone().answer(request, peer));
+        let (served, turns) = (self.clone(), waiting.clone());
+        let service = service_fn(move |request| {
+            turns.begin();
+            served.clone().answer(request, peer, turns.clone())
+        });
         let mut connection = std::pin::pin!(
             self.http
                 .serve_connection(TokioIo::new(stream), service)
@@ -188,6 +212,12 @@ impl Served {
         };
         drop(place);
         if let Err(error) = ended {
+            // A connection that was kept alive ends like this too, and that is no abuse.
+            if error.is_timeout() && !waiting.has_begun() {
+                self.transport.counters().reached(Limit::HandshakeTimeout);
+            } else if error.is_parse_too_large() {
+                self.transport.counters().reached(Limit::HeaderBytes);
+            }
             tracing::debug!(%error, "an HTTP connection broke");
         }
     }
@@ -223,21 +253,39 @@ impl Served {
         }
     }
 
+    /// Answers one request; its socket then waits for the next, unless it is a WebSocket from now on.
     async fn answer(
         self: Arc<Self>,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         peer: PeerAddress,
+        waiting: Arc<WaitingSocket>,
     ) -> Result<Response, Infallible> {
+        let response = self.route(request, peer).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            waiting.wait(self.transport.counters());
+        }
+        Ok(response)
+    }
+
+    async fn route(&self, mut request: Request<Incoming>, peer: PeerAddress) -> Result<Response, Infallible> {
         let proxies = &self.options.proxies;
         let (client, _place) = if proxies.forwards(peer) {
             let client = proxies.client(peer, request.headers());
             match self.transport.enter_http(client) {
-                None => return Ok(Problem::new(ProblemCode::RateLimited).into_response()),
+                None => {
+                    self.transport.counters().reached(Limit::HttpSocketsPerAddress);
+                    return Ok(Problem::new(ProblemCode::RateLimited).into_response());
+                }
                 place => (client, place),
             }
         } else {
             (peer, None)
         };
+        let target = request.uri().path_and_query();
+        if target.is_some_and(|target| target.as_str().len() > self.transport.limits().url_bytes_max) {
+            self.transport.counters().reached(Limit::UrlBytes);
+            return Ok(Problem::new(ProblemCode::UriTooLong).into_response());
+        }
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(self.transport.clone());
         self.routes.clone().call(request).await

@@ -3,7 +3,7 @@
 use crate::{QuotaGuard, Transport, Via};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidings_hub::Connection;
 
 /// A connection whose task runs. Dropping it tells the hub and the counters.
@@ -11,7 +11,7 @@ pub(crate) struct Live {
     transport: Transport,
     connection: Arc<Connection>,
     since: Instant,
-    _address: Option<QuotaGuard<IpAddr>>,
+    address: Option<QuotaGuard<IpAddr>>,
 }
 
 impl Live {
@@ -27,12 +27,22 @@ impl Live {
             transport,
             connection,
             since: Instant::now(),
-            _address: address,
+            address,
         }
     }
 
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// How long it has been open.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// What its client's quotas count by, if it is known.
+    pub(crate) fn network(&self) -> Option<IpAddr> {
+        self.address.as_ref().map(|place| *place.key())
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {

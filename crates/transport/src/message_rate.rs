@@ -15,6 +15,13 @@ pub(crate) struct MessageRate {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Allowance(u64);
 
+impl Allowance {
+    /// Whether the whole burst is left at `now`, by the rate's clock.
+    pub(crate) fn is_whole(self, now: Duration) -> bool {
+        u128::from(self.0) <= now.as_nanos()
+    }
+}
+
 impl MessageRate {
     pub(crate) fn new(messages_per_second: u32, burst: u32) -> Self {
         let interval_ns = 1_000_000_000 / u64::from(messages_per_second.max(1));
@@ -26,9 +33,39 @@ impl MessageRate {
         }
     }
 
+    /// A rate of `count` in each `window`, all of which may come at once.
+    pub(crate) fn in_window(count: u32, window: Duration) -> Self {
+        let window_ns = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+        let interval_ns = window_ns / u64::from(count.max(1));
+        Self {
+            start: Instant::now(),
+            interval_ns,
+            tolerance_ns: interval_ns * u64::from(count.max(1) - 1),
+        }
+    }
+
+    /// The time by this rate's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Takes `messages` that came just now; whether all of them are within the rate.
     pub(crate) fn admit(&self, allowance: &mut Allowance, messages: u64) -> bool {
-        self.admit_at(allowance, messages, self.start.elapsed())
+        self.admit_at(allowance, messages, self.now())
+    }
+
+    /// Like [`Self::admit`], but what is over the rate takes nothing.
+    pub(crate) fn take(&self, allowance: &mut Allowance, messages: u64) -> bool {
+        self.take_at(allowance, messages, self.now())
+    }
+
+    pub(crate) fn take_at(&self, allowance: &mut Allowance, messages: u64, now: Duration) -> bool {
+        let mut after = *allowance;
+        let is_within = self.admit_at(&mut after, messages, now);
+        if is_within {
+            *allowance = after;
+        }
+        is_within
     }
 
     fn admit_at(&self, allowance: &mut Allowance, messages: u64, now: Duration) -> bool {
@@ -71,6 +108,18 @@ mod tests {
         assert!(rate.admit_at(&mut Allowance::default(), 5, Duration::ZERO));
         assert!(!rate.admit_at(&mut Allowance::default(), 6, Duration::ZERO));
         assert!(!rate.admit_at(&mut Allowance::default(), u64::MAX, Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_refused_takes_nothing() {
+        let rate = MessageRate::in_window(2, Duration::from_secs(10));
+        let (mut allowance, now) = (Allowance::default(), Duration::from_secs(7));
+        assert!(rate.take_at(&mut allowance, 2, now));
+        for _ in 0..100 {
+            assert!(!rate.take_at(&mut allowance, 1, now));
+        }
+        assert!(!allowance.is_whole(now) && allowance.is_whole(now + Duration::from_secs(10)));
+        assert!(rate.take_at(&mut allowance, 1, now + Duration::from_secs(5)));
     }
 
     #[test]

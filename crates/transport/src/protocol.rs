@@ -20,4 +20,11 @@ pub trait Protocol: Send + 'static {
     ///
     /// The future is part of every connection's task: keep it small and `Box::pin` branches that are rare and slow.
     fn receive(&mut self, message: Incoming) -> impl Future<Output = Result<(), CloseCode>> + Send;
+
+    /// The connection is about to be closed with `code` for what its client did: the place for a last word. Boxed by
+    /// the caller.
+    fn closing(&mut self, code: CloseCode) -> impl Future<Output = ()> + Send {
+        let _ = code;
+        async {}
+    }
 }

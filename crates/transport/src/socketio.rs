@@ -39,7 +39,8 @@ impl<A: Application> SocketServer<A> {
         options: SocketOptions,
         application: A,
     ) -> Self {
-        Self::new(transport, engine_options, Sessions::new(options, application))
+        let sessions = Sessions::new(transport.clone(), options, application);
+        Self::new(transport, engine_options, sessions)
     }
 }
 

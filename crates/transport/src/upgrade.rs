@@ -88,7 +88,7 @@ impl WebSocketUpgrade {
 
     /// Completes the handshake only to say why not: a browser cannot read a failed one.
     pub fn refuse(self, transport: &Transport, code: CloseCode) -> Response {
-        if let Err(problem) = transport.admit_handshake() {
+        if let Err(problem) = transport.admit_handshake(self.peer) {
             return problem.into_response();
         }
         transport.counters().refused(code);
@@ -103,7 +103,7 @@ impl WebSocketUpgrade {
         F: FnOnce(Arc<Connection>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<P, CloseCode>> + Send + 'static,
     {
-        if let Err(problem) = transport.admit_handshake() {
+        if let Err(problem) = transport.admit_handshake(self.peer) {
             return problem.into_response();
         }
         if !transport.origins().permits(&self.headers) {
@@ -194,7 +194,7 @@ async fn open<P, F, Fut>(
     F: FnOnce(Arc<Connection>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<P, CloseCode>> + Send + 'static,
 {
-    if transport.hub().connections() >= transport.limits().connections_max {
+    if !transport.has_room() {
         transport.counters().refused(CloseCode::Overloaded);
         return transport
             .lingering()

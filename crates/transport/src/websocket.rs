@@ -4,24 +4,33 @@
 //! rare is boxed.
 
 mod batch;
+mod patience;
 mod socket;
 
+use crate::counters::Limit;
 use crate::live::Live;
 use crate::message_rate::Allowance;
 use crate::{Incoming, Protocol, Transport};
-use batch::Batch;
+use batch::{Batch, Wrong};
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::Connection;
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::{Decoder, Frame, Message};
+use tidings_wire::websocket::{DecodeError, Decoder, Frame, Message};
 use tokio::time::timeout;
 
 /// What a closing client may take beyond `linger` before its task gives up. The hub resets it first, unless the
 /// client floods.
 const DISCARD_MARGIN: Duration = Duration::from_secs(2);
+
+/// Messages handled before others on the thread get their turn.
+const MESSAGES_AT_ONCE: usize = 32;
+
+/// What a closing client may still send before it is read no more than once in [`DISCARD_PAUSE`].
+const DISCARD_BYTES_MAX: usize = 256 * 1024;
+const DISCARD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why reading ended.
 enum Ending {
@@ -68,11 +77,14 @@ pub(crate) fn serve<P: Protocol>(
             if let Some(ending) = handle(&live, &mut batch, &mut allowance, &mut protocol).await {
                 break ending;
             }
-            match poll_fn(|context| Batch::poll(&live, &mut decoder, context)).await {
+            match poll_fn(|context| Batch::poll(&live, &mut decoder, batch.patience, context)).await {
                 Some(next) => batch = next,
                 None => break Ending::Gone,
             }
         };
+        if let Ending::Ours(code) = ending {
+            Box::pin(protocol.closing(code)).await;
+        }
         // The gateway's cleanup does not wait for the client to leave.
         drop(protocol);
         drop((decoder, batch));
@@ -99,11 +111,14 @@ async fn handle<P: Protocol>(
     if connection.is_closing() {
         return Some(Ending::Closing);
     }
-    for message in std::mem::take(&mut batch.messages) {
-        if !matches!(message, Message::Pong(_) | Message::Close(..))
-            && !live.transport().message_rate().admit(allowance, 1)
-        {
-            return Some(Ending::Ours(CloseCode::RateLimited));
+    let mut messages = std::mem::take(&mut batch.messages).into_iter();
+    while let Some(message) = messages.next() {
+        // Control frames count like messages: a pong costs nothing to answer, but it costs reading.
+        if !matches!(message, Message::Close(..)) && !live.transport().message_rate().admit(allowance, 1) {
+            return Some(Ending::Ours(live.transport().flooded(live.network())));
+        }
+        if messages.len() % MESSAGES_AT_ONCE == MESSAGES_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
         }
         let received = match message {
             Message::Text(text) => protocol.receive(Incoming::Text(text)).await,
@@ -123,7 +138,20 @@ async fn handle<P: Protocol>(
             return Some(Ending::Closing);
         }
     }
-    batch.error.take().map(|error| Ending::Ours(error.close_code()))
+    let counters = live.transport().counters();
+    let error = match batch.wrong.take()? {
+        Wrong::Decoding(error) => error,
+        Wrong::Late => {
+            counters.reached(Limit::MessageTimeout);
+            return Some(Ending::Ours(CloseCode::PolicyViolation));
+        }
+    };
+    match error {
+        DecodeError::FrameTooBig | DecodeError::MessageTooBig => counters.reached(Limit::MessageBytes),
+        DecodeError::TooManyFragments => counters.reached(Limit::MessageFrames),
+        _ => {}
+    }
+    Some(Ending::Ours(error.close_code()))
 }
 
 /// Reads on after the end, so that the client can read its close frame: closing a socket with unread input would
@@ -133,14 +161,18 @@ pub(crate) async fn discard(live: Live) {
         return;
     };
     let deadline = live.transport().limits().linger + DISCARD_MARGIN;
-    let end = poll_fn(|context| {
-        loop {
-            match std::task::ready!(socket::poll_receive(stream, context, |_| ())) {
-                Ok(Some(())) => {}
-                Ok(None) | Err(_) => return std::task::Poll::Ready(()),
+    let end = async {
+        let mut bytes = 0;
+        while let Ok(Some(count)) =
+            poll_fn(|context| socket::poll_receive(stream, context, |input| input.len())).await
+        {
+            bytes += count;
+            // Its socket is left to fill up, but not for good: the end of the stream stands behind what it sent.
+            if bytes > DISCARD_BYTES_MAX {
+                tokio::time::sleep(DISCARD_PAUSE).await;
             }
         }
-    });
+    };
     // A client that floods even now is not waited for.
     let _ = timeout(deadline, end).await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_access::Claims;
 use tidings_hub::Connection;
-use tidings_transport::{Incoming, Protocol, TokenExpiry};
+use tidings_transport::{Incoming, Limit, Protocol, TokenExpiry};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 
@@ -30,10 +30,11 @@ impl Session {
         // The rules ask for an expiry, so there is one.
         let expiry_s = claims.exp.ok_or(CloseCode::InvalidToken)?;
         let member = Arc::new(Member::new(claims, connection.clone()));
-        gateway
-            .directory
-            .enter(&member)
-            .map_err(|_| CloseCode::RateLimited)?;
+        let counters = gateway.transport.counters();
+        gateway.directory.enter(&member).map_err(|_| {
+            counters.reached(Limit::ConnectionsPerUser);
+            CloseCode::RateLimited
+        })?;
         let expiry = gateway.expiries.watch(expiry_s, connection.clone());
         let room = member.own_room();
         gateway.directory.join(&member, &room);
@@ -77,6 +78,7 @@ impl Session {
         let _turn = member.turn().await;
         let (is_in, rooms) = member.standing(&room);
         if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
+            gateway.transport.counters().reached(Limit::RoomsPerConnection);
             member.connection.send(frames::too_many_rooms(sent)).await;
             return;
         }

@@ -5,8 +5,6 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use std::time::Duration;
 
-/// How long a body may take to come.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// How much over the limit is read and thrown away: a sender that is cut off while it writes sees no answer.
 const EXCESS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -18,8 +16,8 @@ pub(super) enum Received {
     Broken,
 }
 
-pub(super) async fn read(body: Body, bytes_max: usize) -> Received {
-    tokio::time::timeout(TIMEOUT, collect(body, bytes_max))
+pub(super) async fn read(body: Body, bytes_max: usize, timeout: Duration) -> Received {
+    tokio::time::timeout(timeout, collect(body, bytes_max))
         .await
         .unwrap_or(Received::Broken)
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 use thiserror::Error;
 
 /// One subscription and its route.
@@ -21,6 +22,8 @@ pub struct DaprSettings {
     pub api_token: Option<String>,
     /// The largest body of one delivery.
     pub body_bytes_max: usize,
+    /// How long it may take to come.
+    pub body_timeout: Duration,
 }
 
 /// Bounds of a bulk delivery.
@@ -68,6 +71,7 @@ impl Default for DaprSettings {
             api_token: None,
             // As much as the sidecar itself takes in one request.
             body_bytes_max: 4 * 1024 * 1024,
+            body_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
         "reason",
         &readings.handshakes_refused,
     )?;
+    limits(readings, to)?;
     counter(
         to,
         "tidings_messages_received",
@@ -118,6 +119,58 @@ fn connections(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Resu
         family.encode_family(&labels)?.encode_gauge(&kind.count)?;
     }
     Ok(())
+}
+
+fn limits(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    counters(
+        to,
+        "tidings_limits_reached",
+        "How often clients reached a limit, by configuration key",
+        "limit",
+        &readings.limits_reached,
+    )?;
+    to.encode_descriptor(
+        "tidings_sockets_waiting",
+        "Sockets that wait for a request: half-open handshakes, and idle ones",
+        None,
+        MetricType::Gauge,
+    )?
+    .encode_gauge(&readings.sockets_waiting)?;
+    counter(
+        to,
+        "tidings_sockets_evicted_for_descriptors",
+        "Sockets closed while they waited for a request, because no descriptors were left",
+        readings.evicted_for_descriptors,
+    )?;
+    memory(readings, to)
+}
+
+fn memory(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let mut usage = to.encode_descriptor(
+        "tidings_memory_bytes",
+        "Memory in use, of the process and of its control group",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (of, bytes, _) in &readings.memory {
+        usage.encode_family(&[("of", *of)])?.encode_gauge(bytes)?;
+    }
+    let mut bound = to.encode_descriptor(
+        "tidings_memory_bound_bytes",
+        "Memory beyond which handshakes are refused",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (of, _, bytes) in &readings.memory {
+        bound.encode_family(&[("of", *of)])?.encode_gauge(bytes)?;
+    }
+    to.encode_descriptor(
+        "tidings_memory_short",
+        "Whether handshakes are refused for want of memory",
+        None,
+        MetricType::Gauge,
+    )?
+    .encode_gauge(&u32::from(readings.is_memory_short))
 }
 
 /// The encoder appends `_total` to a counter's name.

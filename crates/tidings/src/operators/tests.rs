@@ -16,6 +16,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::config::{Base, Config, Mode};
 use crate::health::ListenerHealth;
+use crate::memory::Memory;
 use crate::metrics::Readings;
 
 /// A bus that keeps what it is given, and can be down.
@@ -81,7 +82,12 @@ impl Fixture {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let stop = CancellationToken::new();
         let as_bus: Arc<dyn Bus> = bus.clone();
-        let health = Arc::new(Health::new(store.clone(), Arc::clone(&as_bus), stop.clone()));
+        let health = Arc::new(Health::new(
+            store.clone(),
+            Arc::clone(&as_bus),
+            Memory::new(0).0,
+            stop.clone(),
+        ));
         let metrics = Metrics::new(Readings::default);
         let operators = Operators::new(&config, as_bus, JwtVerifier::new(&secret), metrics);
         let listener = ListenerHealth {

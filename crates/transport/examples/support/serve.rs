@@ -24,6 +24,7 @@ pub(crate) async fn serve(
         messages_per_second: 1_000_000,
         message_burst: 1_000_000,
         handshakes_per_second: 1_000_000,
+        handshakes_per_address_per_second: 1_000_000,
         connections_per_address_max: 1_000_000,
         ..limits
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidings_hub::Gateway;
+use tidings_wire::engineio::PACKETS_MAX;
 
 /// The settings of one Engine.IO server. Origins, message rate and connections per address are the transport's.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct EngineOptions {
     pub upgrade_timeout: Duration,
     /// The largest body of a POST; told to clients as `maxPayload`.
     pub payload_bytes_max: usize,
+    /// Packets in the body of one POST.
+    pub payload_packets_max: usize,
 }
 
 impl EngineOptions {
@@ -31,6 +34,7 @@ impl EngineOptions {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             payload_bytes_max: 1_000_000,
+            payload_packets_max: PACKETS_MAX,
         }
     }
 }

@@ -11,13 +11,14 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tidings_hub::RelayFrames;
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::engineio::{Limits, Packet, decode_payload, encode_payload};
+use tidings_wire::engineio::{Error, Limits, Packet, decode_payload, encode_payload};
 use tokio::time::{sleep, timeout};
 
 use super::answer::{self, Refusal};
 use super::session::{NoTurn, PollEnd, Session};
 use super::sid::Sid;
 use super::{Application, EngineServer};
+use crate::counters::Limit;
 use crate::{Incoming, Protocol};
 
 /// How long a GET waits while the session moves to its WebSocket. It gives the move time to be completed, after which
@@ -82,24 +83,21 @@ pub(super) async fn poll<A: Application>(
     response
 }
 
-/// What was taken, and what came right behind it. The end of the session is told once.
+/// What was taken, and what came right behind it. The end of the session is told once, by a GET of its own: the stock
+/// client handles what stands before a close packet in one payload only after the close.
 async fn payload<A: Application>(
     server: &EngineServer<A>,
     session: &Arc<Session<A::Session>>,
     taken: RelayFrames,
 ) -> Bytes {
-    let RelayFrames {
-        mut frames,
-        mut closed,
-    } = taken;
+    let RelayFrames { mut frames, closed } = taken;
     if let (None, Some(relay)) = (closed, session.connection.relay()) {
         // The shard hands frames over one by one; letting it run collects those of one POST or one event.
         tokio::task::yield_now().await;
-        let mut more = relay.take();
-        frames.append(&mut more.frames);
-        closed = more.closed;
+        frames.append(&mut relay.take().frames);
     }
-    if closed.is_some() {
+    // The relay stays closed for the next GET to see.
+    if closed.is_some() && frames.is_empty() {
         frames.push(Packet::Close.to_frame());
         server.end(session, PollEnd::Close, CloseCode::Normal);
     }
@@ -149,18 +147,32 @@ async fn receive<A: Application>(
     if is_binary(request.headers()) {
         return Err(Broken);
     }
-    let options = server.options();
-    let deadline = options.ping_interval + options.ping_timeout;
+    let (options, transport) = (server.options(), server.transport());
     let body = read(request.into_body(), options.payload_bytes_max);
-    let Some(body) = timeout(deadline, body).await.unwrap_or(Err(Broken))? else {
+    let read = timeout(transport.limits().body_timeout, body)
+        .await
+        .unwrap_or_else(|_| {
+            transport.counters().reached(Limit::BodyTimeout);
+            Err(Broken)
+        });
+    let Some(body) = read? else {
+        transport.counters().reached(Limit::MessageBytes);
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
     let text = std::str::from_utf8(&body).map_err(|_| Broken)?;
-    let packets = decode_payload(text, Limits::default()).map_err(|_| Broken)?;
+    let limits = Limits {
+        packets_max: options.payload_packets_max,
+    };
+    let packets = decode_payload(text, limits).map_err(|error| {
+        if error == Error::TooManyPackets {
+            transport.counters().reached(Limit::PayloadPackets);
+        }
+        Broken
+    })?;
     session.connection.touch();
-    server.transport().counters().received(body.len(), packets.len());
-    if !session.admit(server.transport().message_rate(), packets.len() as u64) {
-        session.connection.close(CloseCode::RateLimited);
+    transport.counters().received(body.len(), packets.len());
+    if !session.admit(transport.message_rate(), packets.len() as u64) {
+        Box::pin(close(session, transport.flooded(session.network()))).await;
         return Ok(answer::accepted());
     }
     // Boxed, because the application's future may be large.
@@ -192,11 +204,20 @@ async fn handle<A: Application>(
             Packet::Pong(_) | Packet::Open(_) | Packet::Upgrade | Packet::Noop => continue,
         };
         if let Err(code) = application.receive(message).await {
+            application.closing(code).await;
             session.connection.close(code);
             break;
         }
     }
     Ok(answer::accepted())
+}
+
+/// Closes a session for what its client did, with the application's last word.
+async fn close<P: Protocol>(session: &Session<P>, code: CloseCode) {
+    if let Some(application) = session.application.lock().await.as_mut() {
+        application.closing(code).await;
+    }
+    session.connection.close(code);
 }
 
 /// The whole body; `None` when it is over the limit.

@@ -156,6 +156,10 @@ async fn upgrade<A: Application>(
         // The session has its WebSocket. Clients expect the second one to open and to close.
         return Ok(websocket.refuse(server.transport(), CloseCode::BadRequest));
     };
+    // It costs what a handshake costs. A client that is refused polls on.
+    if let Err(problem) = server.transport().admit_rate(websocket.peer()) {
+        return Ok(problem.into_response());
+    }
     let taker = server.clone();
     Ok(websocket.raw(server.transport(), move |stream, early| {
         websocket::take_over(taker, claim, stream, early)
@@ -179,8 +183,8 @@ async fn handshake<A: Application>(
         return Err(Refusal::UnsupportedVersion.into());
     }
     let transport = server.transport();
-    transport.admit_handshake().map_err(Refused::Lack)?;
     let peer = request.extensions().get::<PeerAddress>().copied();
+    transport.admit_handshake(peer).map_err(Refused::Lack)?;
     let place = match peer.map(|peer| transport.enter_address(peer)) {
         None => None,
         Some(Some(place)) => Some(place),

@@ -138,6 +138,11 @@ impl<P> Session<P> {
         rate.admit(&mut self.state.lock().allowance, messages)
     }
 
+    /// What its client's quotas count by, if it is known.
+    pub(super) fn network(&self) -> Option<IpAddr> {
+        self.state.lock().place.as_ref().map(|place| *place.key())
+    }
+
     /// A WebSocket wants the session. There is one at a time.
     pub(super) fn claim(self: &Arc<Self>) -> Option<Claim<P>> {
         let mut state = self.state.lock();

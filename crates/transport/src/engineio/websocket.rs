@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use super::session::Claim;
 use super::sid::Sid;
 use super::{Application, EngineServer, Handshake, probe};
+use crate::counters::Limit;
 use crate::live::Live;
 use crate::{Incoming, Protocol, QuotaGuard, Via, websocket};
 
@@ -34,6 +35,10 @@ impl<A: Application> Protocol for Socket<A> {
             },
         };
         self.application.receive(message).await
+    }
+
+    async fn closing(&mut self, code: CloseCode) {
+        self.application.closing(code).await;
     }
 }
 
@@ -68,7 +73,7 @@ pub(super) async fn start<A: Application>(
 ) {
     let transport = server.transport().clone();
     let limits = transport.limits();
-    if transport.hub().connections() >= limits.connections_max {
+    if !transport.has_room() {
         // Filled up since the request was admitted.
         let code = CloseCode::Overloaded;
         transport.counters().refused(code);
@@ -104,8 +109,10 @@ pub(super) async fn take_over<A: Application>(
     let limit = server.options().upgrade_timeout;
     let probing = probe::run(stream, early, &claim);
     // Failing, only this WebSocket closes: the session polls on.
-    let Ok(Ok(probed)) = tokio::time::timeout(limit, probing).await else {
-        return;
+    let probed = match tokio::time::timeout(limit, probing).await {
+        Ok(Ok(probed)) => probed,
+        Ok(Err(_)) => return,
+        Err(_) => return server.transport().counters().reached(Limit::UpgradeTimeout),
     };
     let (sid, connection) = (claim.session().sid, claim.session().connection.clone());
     let Some(moved) = claim.complete(server.table()).await else {

@@ -27,6 +27,7 @@ pub(super) async fn accept(
                 serve(stream, PeerAddress(address));
             }
             Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_descriptors(&error) && make_room(transport) => {}
             Err(error) => {
                 // Trying again at once would only burn the processor that could free something.
                 if rest == REST_MIN {
@@ -37,6 +38,21 @@ pub(super) async fn accept(
             }
         }
     }
+}
+
+/// Descriptors that are freed at once when they run out.
+const ROOM: usize = 64;
+
+/// Closes sockets that wait for a request; false if none does.
+fn make_room(transport: &Transport) -> bool {
+    let evicted = transport.waiting().evict_oldest(ROOM);
+    transport.counters().evicted_for_descriptors(evicted);
+    evicted != 0
+}
+
+/// The process or the machine has no descriptors left: `EMFILE`, `ENFILE`.
+fn is_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// The client left before it was accepted.

@@ -59,6 +59,8 @@ problem_codes! {
     IllegalTransition = "illegal_transition", CONFLICT, "The transition is not legal";
     /// It contradicts what is there.
     Conflict = "conflict", CONFLICT, "The request contradicts the present state";
+    /// The request's target is over the limit.
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "The request's target is too long";
     /// The body is over the limit.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is of a type that is not understood.

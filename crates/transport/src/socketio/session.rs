@@ -7,26 +7,32 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tidings_hub::{Connection, ConnectionId};
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::socketio::{Assembler, Kind, Packet, Payload, encode_connect, encode_connect_error};
+use tidings_wire::socketio::{Assembler, Error, Kind, Packet, Payload, encode_connect, encode_connect_error};
 
 use super::connect_timeout::ConnectTimeout;
 use super::handle::stops_client;
 use super::{Acknowledge, Application, ConnectRequest, Event, Refusal, SocketHandle, SocketOptions};
+use crate::counters::Limit;
 use crate::engineio::{self, Handshake};
-use crate::{Incoming, PeerAddress, Protocol};
+use crate::{Incoming, PeerAddress, Protocol, Transport};
 
 /// Socket.IO as an Engine.IO application.
 pub struct Sessions<A>(Arc<Shared<A>>);
 
 struct Shared<A> {
+    transport: Transport,
     options: SocketOptions,
     application: A,
 }
 
 impl<A: Application> Sessions<A> {
     /// Serves the namespaces of `application`.
-    pub fn new(options: SocketOptions, application: A) -> Self {
-        Self(Arc::new(Shared { options, application }))
+    pub fn new(transport: Transport, options: SocketOptions, application: A) -> Self {
+        Self(Arc::new(Shared {
+            transport,
+            options,
+            application,
+        }))
     }
 
     /// What happens on the namespaces.
@@ -43,7 +49,11 @@ impl<A: Application> engineio::Application for Sessions<A> {
             shared: self.0.clone(),
             headers: kept_headers(&self.0.application, handshake.headers),
             peer: handshake.peer,
-            connect_timeout: Some(ConnectTimeout::start(&connection, self.0.options.connect_timeout)),
+            connect_timeout: Some(ConnectTimeout::start(
+                &connection,
+                self.0.options.connect_timeout,
+                self.0.transport.clone(),
+            )),
             assembler: Assembler::default(),
             namespaces: Vec::new(),
             connection,
@@ -81,9 +91,29 @@ impl<A: Application> Protocol for Session<A> {
             Ok(Some((packet, attachments))) => Box::pin(self.packet(packet, attachments)).await,
             Ok(None) => Ok(()),
             Err(error) => {
+                if matches!(error, Error::TooManyAttachments | Error::AttachmentsTooBig) {
+                    self.shared.transport.counters().reached(Limit::Attachments);
+                }
                 tracing::debug!(%error, connection = %self.connection.id(), "a Socket.IO packet is malformed");
                 Err(CloseCode::ProtocolError)
             }
+        }
+    }
+
+    /// A client that must not come back is made to leave its namespaces first: the stock client reconnects after any
+    /// other end of its transport.
+    async fn closing(&mut self, code: CloseCode) {
+        if !stops_client(code) {
+            return;
+        }
+        // Copied, because sockets need not be `Sync`.
+        let handles: Vec<_> = self
+            .namespaces
+            .iter()
+            .map(|joined| joined.handle.clone())
+            .collect();
+        for handle in handles {
+            handle.disconnect(false).await;
         }
     }
 }
@@ -151,6 +181,10 @@ impl<A: Application> Session<A> {
             };
             self.shared.application.connect(request).await
         } else {
+            self.shared
+                .transport
+                .counters()
+                .reached(Limit::NamespacesPerConnection);
             Err(Refusal::new("Too many namespaces"))
         };
         let mut socket = match entered {
@@ -177,25 +211,10 @@ impl<A: Application> Session<A> {
     }
 
     async fn event(&mut self, place: usize, event: Event) -> Result<(), CloseCode> {
-        let result = self
-            .shared
+        self.shared
             .application
             .event(&mut self.namespaces[place].socket, event)
-            .await;
-        if let Err(code) = result
-            && stops_client(code)
-        {
-            // Copied, because sockets need not be `Sync`.
-            let handles: Vec<_> = self
-                .namespaces
-                .iter()
-                .map(|joined| joined.handle.clone())
-                .collect();
-            for handle in handles {
-                handle.disconnect(false).await;
-            }
-        }
-        result
+            .await
     }
 
     async fn leave(&mut self, place: usize) {

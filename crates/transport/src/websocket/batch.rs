@@ -1,5 +1,6 @@
 //! What one read brought.
 
+use super::patience::Patience;
 use super::socket;
 use crate::live::Live;
 use bytes::Bytes;
@@ -10,32 +11,53 @@ use tidings_wire::websocket::{DecodeError, Decoder, Message};
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) messages: Vec<Message>,
-    pub(super) error: Option<DecodeError>,
+    pub(super) wrong: Option<Wrong>,
+    pub(super) patience: Patience,
+}
+
+/// What a client did wrong.
+#[derive(Clone, Copy)]
+pub(super) enum Wrong {
+    /// It broke the protocol, or a bound on messages.
+    Decoding(DecodeError),
+    /// The message on its way takes too long.
+    Late,
 }
 
 impl Batch {
     /// Of the bytes that came with the upgrade request.
     pub(super) fn early(bytes: Bytes, live: &Live, decoder: &mut Decoder) -> Self {
-        Self::decode(&mut Vec::from(bytes), live, decoder)
+        Self::decode(&mut Vec::from(bytes), live, decoder, Patience::default())
     }
 
     /// Of the next read; `None` when the stream ended or broke.
-    pub(super) fn poll(live: &Live, decoder: &mut Decoder, context: &mut Context<'_>) -> Poll<Option<Self>> {
+    pub(super) fn poll(
+        live: &Live,
+        decoder: &mut Decoder,
+        patience: Patience,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Self>> {
         let Some(stream) = live.connection().socket() else {
             return Poll::Ready(None);
         };
         let received = ready!(socket::poll_receive(stream, context, |input| Self::decode(
-            input, live, decoder
+            input, live, decoder, patience
         )));
         Poll::Ready(received.ok().flatten())
     }
 
-    fn decode(input: &mut [u8], live: &Live, decoder: &mut Decoder) -> Self {
+    fn decode(input: &mut [u8], live: &Live, decoder: &mut Decoder, mut patience: Patience) -> Self {
         // Any byte counts as life: a large message may take longer than a heartbeat.
         live.connection().touch();
         let mut messages = Vec::new();
-        let error = decoder.decode(input, &mut messages).err();
+        let broken = decoder.decode(input, &mut messages).err();
         live.transport().counters().received(input.len(), messages.len());
-        Self { messages, error }
+        let timeout = live.transport().limits().message_timeout;
+        let is_late = patience.is_over(&messages, decoder.is_partial(), timeout, || live.age());
+        Self {
+            messages,
+            wrong: broken.map(Wrong::Decoding).or(is_late.then_some(Wrong::Late)),
+            patience,
+        }
     }
 }

@@ -212,6 +212,28 @@ async fn handshakes_have_a_rate() {
 }
 
 #[tokio::test]
+async fn short_memory_is_told_before_the_upgrade_and_after_it() {
+    let server = Server::start();
+    let mut connected = server.echo_client().await;
+    connected.expect_echo("before").await;
+    // Admitted, and short by the time that the socket could become a connection.
+    let mut caught = Client::connect(server.address).await;
+    assert_eq!(caught.upgrade("/short", &[]).await.status, 101);
+    caught.expect_close(4503, "overloaded").await;
+    assert_eq!((server.refused("memory"), server.refused("overloaded")), (0, 1));
+
+    let mut late = Client::connect(server.address).await;
+    let answer = late.upgrade("/echo", &[]).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!((server.refused("memory"), server.refused("overloaded")), (1, 1));
+    connected.expect_echo("still connected").await;
+
+    server.transport.set_memory_short(false);
+    let mut welcome = server.echo_client().await;
+    welcome.expect_echo("again").await;
+}
+
+#[tokio::test]
 async fn a_server_that_goes_down_says_so_before_the_upgrade() {
     let server = Server::start();
     let mut connected = server.echo_client().await;

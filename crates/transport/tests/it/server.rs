@@ -115,7 +115,7 @@ impl Server {
 }
 
 fn routes(transport: &Transport, protocols: &Quota<()>) -> Router {
-    let [echo, refuse, fail, late, raw] = [(); 5].map(|()| transport.clone());
+    let [echo, refuse, fail, late, short, raw] = [(); 6].map(|()| transport.clone());
     let protocols = protocols.clone();
     Router::new()
         .route(
@@ -151,6 +151,16 @@ fn routes(transport: &Transport, protocols: &Quota<()>) -> Router {
                 upgrade.accept(&late, Gateway::Tasks, async |_| {
                     Err::<Echo, _>(CloseCode::InternalError)
                 })
+            }),
+        )
+        .route(
+            "/short",
+            get(async move |upgrade: WebSocketUpgrade| {
+                let accepted = upgrade.accept(&short, Gateway::Tasks, async |_| {
+                    Err::<Echo, _>(CloseCode::InternalError)
+                });
+                short.set_memory_short(true);
+                accepted
             }),
         )
         .route(

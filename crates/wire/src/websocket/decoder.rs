@@ -46,6 +46,11 @@ impl Decoder {
         self.finished
     }
 
+    /// Whether a message, or a control frame, has begun and not ended.
+    pub const fn is_partial(&self) -> bool {
+        self.partial.is_some()
+    }
+
     /// Decodes `input`, unmasking it in place, and pushes every message it completes to `out`, also those before an
     /// error. After an error or a close frame further input is ignored.
     pub fn decode(&mut self, input: &mut [u8], out: &mut Vec<Message>) -> Result<(), DecodeError> {
