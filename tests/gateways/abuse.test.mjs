@@ -323,6 +323,17 @@ describe('messages', () => {
     honest.destroy();
   });
 
+  it('a tenth of its handshakes is left to an address that floods again and again', async () => {
+    const server = await start({ messages_per_second: 1, messages_burst: 1, floods_per_address_max: 1, handshakes_per_address_per_second: 20 });
+    const socket = await welcomed(server, 'flood', { from: ADA });
+    socket.write(Buffer.concat(Array(2).fill(frame(OPCODE.ping))));
+    assert.equal((await socket.closed()).code, 4429);
+    await pause(150); // until the flooder's own handshake is made up for
+    const [flooders, others] = [await statuses(server.flow, Array(6).fill(get(POLLING)), { from: ADA }), await statuses(server.flow, Array(6).fill(get(POLLING)), { from: BOB })];
+    assert.deepEqual([flooders.all, others.all], [[200, 200, 429, 429, 429, 429], Array(6).fill(200)]);
+    [socket, flooders.wire, others.wire].forEach((one) => one.destroy());
+  });
+
   it('the stock Socket.IO client comes back after 4429 and stays away after 1008', async () => {
     for (const transports of [['websocket'], ['polling']]) {
       const server = await start({ messages_per_second: 1, messages_burst: 8, floods_per_address_max: 1 });

@@ -28,28 +28,39 @@ impl AddressRate {
         }
     }
 
-    /// Takes one place of the network's rate if one is left and `further` agrees. A refusal takes none, so that
+    /// Takes `places` of the network's rate if they are left and `further` agrees. A refusal takes none, so that
     /// refusing does not prolong the refusal; a network's own rate is asked first.
     pub(crate) fn admit<E>(
         &self,
         network: IpAddr,
+        places: u32,
         own: E,
         further: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
-        self.admit_at(network, self.rate.now(), own, further)
+        self.admit_at(network, places, self.rate.now(), own, further)
+    }
+
+    /// Whether the network has no place left.
+    pub(crate) fn is_used_up(&self, network: IpAddr) -> bool {
+        let allowance = self.stripe(network).lock().get(&network).copied();
+        allowance.is_some_and(|mut allowance| !self.rate.take(&mut allowance, 1))
+    }
+
+    fn stripe(&self, network: IpAddr) -> &Mutex<HashMap<IpAddr, Allowance>> {
+        &self.stripes[self.hasher.hash_one(network) as usize % STRIPES]
     }
 
     fn admit_at<E>(
         &self,
         network: IpAddr,
+        places: u32,
         now: Duration,
         own: E,
         further: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
-        let stripe = &self.stripes[self.hasher.hash_one(network) as usize % STRIPES];
-        let mut allowances = stripe.lock();
+        let mut allowances = self.stripe(network).lock();
         let mut allowance = allowances.get(&network).copied().unwrap_or_default();
-        if !self.rate.take_at(&mut allowance, 1, now) {
+        if !self.rate.take_at(&mut allowance, u64::from(places), now) {
             return Err(own);
         }
         further()?;
@@ -85,7 +96,7 @@ mod tests {
     fn one_address_does_not_use_up_anothers_rate() {
         let rate = AddressRate::new(MessageRate::new(2, 2));
         let now = Duration::from_secs(1);
-        let admit = |number, now| rate.admit_at(address(number), now, (), || Ok(())).is_ok();
+        let admit = |number, now| rate.admit_at(address(number), 1, now, (), || Ok(())).is_ok();
         assert!(admit(1, now) && admit(1, now) && !admit(1, now));
         assert!(admit(2, now));
         assert!(!admit(1, now + Duration::from_millis(499)));
@@ -97,12 +108,12 @@ mod tests {
         let rate = AddressRate::new(MessageRate::new(1, 1));
         let now = Duration::from_secs(1);
         assert_eq!(
-            rate.admit_at(address(1), now, "own", || Err("further")),
+            rate.admit_at(address(1), 1, now, "own", || Err("further")),
             Err("further")
         );
-        assert_eq!(rate.admit_at(address(1), now, "own", || Ok(())), Ok(()));
+        assert_eq!(rate.admit_at(address(1), 1, now, "own", || Ok(())), Ok(()));
         assert_eq!(
-            rate.admit_at(address(1), now, "own", || panic!("not asked")),
+            rate.admit_at(address(1), 1, now, "own", || panic!("not asked")),
             Err("own")
         );
     }
@@ -110,7 +121,7 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_and_prefers_who_is_busy() {
         let rate = AddressRate::new(MessageRate::new(1, 10));
-        let admit = |number, now| rate.admit_at(address(number), now, (), || Ok(())).is_ok();
+        let admit = |number, now| rate.admit_at(address(number), 1, now, (), || Ok(())).is_ok();
         let start = Duration::from_secs(1);
         for number in 0..3 * ADDRESSES_MAX as u32 {
             assert!(admit(number, start));

@@ -15,11 +15,16 @@ impl Floods {
         Self(AddressRate::new(MessageRate::in_window(per_address_max, window)))
     }
 
+    /// Whether the network has flooded again and again of late.
+    pub(crate) fn are_lasting(&self, network: IpAddr) -> bool {
+        self.0.is_used_up(network)
+    }
+
     /// What a connection is closed with that has sent too fast: 4429, to come back later; 1008, not to come back, when
     /// its address has done so again and again. Only who floods is ever told, so others behind the address do not
     /// suffer for it.
     pub(crate) fn close_code(&self, network: Option<IpAddr>) -> CloseCode {
-        match network.map(|network| self.0.admit(network, (), || Ok(()))) {
+        match network.map(|network| self.0.admit(network, 1, (), || Ok(()))) {
             Some(Err(())) => CloseCode::PolicyViolation,
             _ => CloseCode::RateLimited,
         }
@@ -37,6 +42,8 @@ mod tests {
         let address = |last| Some(IpAddr::from(Ipv4Addr::new(192, 0, 2, last)));
         let told: Vec<_> = (0..4).map(|_| floods.close_code(address(1)).code()).collect();
         assert_eq!(told, [4429, 4429, 1008, 1008]);
+        let lasting = [1, 2].map(|last| floods.are_lasting(address(last).unwrap()));
+        assert_eq!(lasting, [true, false]);
         assert_eq!(floods.close_code(address(2)), CloseCode::RateLimited);
         assert_eq!(floods.close_code(None), CloseCode::RateLimited);
     }

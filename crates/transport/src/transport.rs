@@ -253,7 +253,9 @@ impl Transport {
     /// Takes a place in the rate of handshakes, all that [`Self::admit_handshake`] asks of the second WebSocket of a
     /// session that has its connection already.
     pub(crate) fn admit_rate(&self, peer: Option<PeerAddress>) -> Result<(), Problem> {
-        let admitted = self.0.handshake_rate.admit(peer.map(PeerAddress::network));
+        let network = peer.map(PeerAddress::network);
+        let is_flooder = |network| self.0.floods.are_lasting(network);
+        let admitted = self.0.handshake_rate.admit(network, is_flooder);
         admitted.map_err(|too_fast| {
             self.refuse_before(match too_fast {
                 TooFast::Address => RefusedBefore::AddressHandshakeRate,

@@ -172,8 +172,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    fn peer(last: u8) -> Option<IpAddr> {
-        Some([192, 0, 2, last].into())
+    fn enter(waiting: &Waiting, last: u8, counters: &TransportCounters) -> WaitingSocket {
+        waiting.enter(Some([192, 0, 2, last].into()), counters)
     }
 
     fn is_evicted(socket: &WaitingSocket) -> bool {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_oldest_makes_room() {
         let (waiting, counters) = (Waiting::new(3, 9), TransportCounters::default());
-        let sockets: Vec<_> = (0..5).map(|last| waiting.enter(peer(last), &counters)).collect();
+        let sockets: Vec<_> = (0..5).map(|last| enter(&waiting, last, &counters)).collect();
         let evicted: Vec<_> = sockets.iter().map(is_evicted).collect();
         assert_eq!(evicted, [true, true, false, false, false]);
         assert_eq!((waiting.count(), counters.of(Limit::WaitingSockets)), (3, 2));
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn an_address_makes_room_among_its_own() {
         let (waiting, counters) = (Waiting::new(9, 2), TransportCounters::default());
-        let other = waiting.enter(peer(1), &counters);
-        let own: Vec<_> = (0..3).map(|_| waiting.enter(peer(2), &counters)).collect();
+        let other = enter(&waiting, 1, &counters);
+        let own: Vec<_> = (0..3).map(|_| enter(&waiting, 2, &counters)).collect();
         assert!(!is_evicted(&other));
         assert_eq!(
             own.iter().map(is_evicted).collect::<Vec<_>>(),
@@ -210,12 +210,12 @@ mod tests {
     #[test]
     fn who_has_a_request_under_way_stays_and_queues_up_anew_behind_it() {
         let (waiting, counters) = (Waiting::new(2, 2), TransportCounters::default());
-        let busy = waiting.enter(peer(1), &counters);
+        let busy = enter(&waiting, 1, &counters);
         busy.begin();
-        let idle = waiting.enter(peer(2), &counters);
+        let idle = enter(&waiting, 2, &counters);
         assert_eq!(waiting.count(), 1);
         busy.wait(&counters);
-        let third = waiting.enter(peer(3), &counters);
+        let third = enter(&waiting, 3, &counters);
         assert_eq!([&busy, &idle, &third].map(is_evicted), [false, true, false]);
         assert_eq!(waiting.evict_oldest(1), 1);
         assert_eq!([&busy, &third].map(is_evicted), [true, false]);

@@ -13,7 +13,7 @@ pub enum CloseCode {
     ProtocolError,
     /// 1007: text that is not UTF-8.
     InvalidUtf8,
-    /// 1008: lasting abuse.
+    /// 1008: lasting abuse: flooding again and again, a message that takes too long.
     PolicyViolation,
     /// 1009: a frame or message over the limit.
     MessageTooBig,
@@ -78,7 +78,7 @@ const TABLE: [Entry; COUNT] = [
     entry(CloseCode::ShuttingDown,    1001, "shutting_down",    Retry::YesJittered,      "drain"),
     entry(CloseCode::ProtocolError,   1002, "protocol_error",   Retry::No,               "broken frames"),
     entry(CloseCode::InvalidUtf8,     1007, "invalid_utf8",     Retry::No,               "text that is not UTF-8"),
-    entry(CloseCode::PolicyViolation, 1008, "policy_violation", Retry::No,               "lasting abuse (flooding after warnings)"),
+    entry(CloseCode::PolicyViolation, 1008, "policy_violation", Retry::No,               "lasting abuse: flooding again and again, a message that takes too long"),
     entry(CloseCode::MessageTooBig,   1009, "message_too_big",  Retry::No,               "over the limit"),
     entry(CloseCode::InternalError,   1011, "internal_error",   Retry::Later,            "our fault"),
     entry(CloseCode::MissingUserId,   4400, "missing_user_id",  Retry::No,               "user id missing"),

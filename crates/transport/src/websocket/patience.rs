@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    const MAX: Duration = Duration::from_secs(60);
+    const MAX: Duration = Duration::from_mins(1);
 
     const fn at(seconds: u64) -> impl FnOnce() -> Duration {
         move || Duration::from_secs(seconds)
