@@ -142,19 +142,24 @@ describe('handshakes', () => {
 
   it('half-open sockets of all addresses have a bound, and the oldest makes room', async () => {
     const server = await start({ waiting_sockets_max: 8, handshake_timeout_ms: 2_000 });
-    // Sockets that the fixture keeps alive wait as well: they go when their time is over.
-    const scrape = async () => {
-      const wire = await Wire.open(server.operators);
-      wire.write(get('/metrics', { Connection: 'close' }));
-      await wire.end();
+    // Sockets that the fixture keeps alive wait as well: they go when their time is over. The scraper's own waits between
+    // two requests, and not while it asks.
+    const scrape = async (wire) => {
+      wire.text = '';
+      wire.write(get('/metrics'));
+      await until(() => wire.text.endsWith('# EOF\n'), 5_000, 'all metrics');
       return (series) => Number(new RegExp(`^${series} (\\d+)$`, 'm').exec(wire.text)[1]);
     };
-    await until(async () => (await scrape())('tidings_sockets_waiting') === 0, 10_000, 'no socket waits');
+    const scraper = await Wire.open(server.operators);
+    await until(async () => (await scrape(scraper))('tidings_sockets_waiting') === 0, 10_000, 'no other socket waits');
     const half = [];
     for (let n = 0; n < 10; n += 1) half.push(await Wire.open(server.tasks, { from: `127.0.1.${n + 1}` }));
-    await Promise.all(half.slice(0, 2).map((wire) => wire.end(1_500)));
-    const values = await scrape(); // whose own socket took a place: a third one went
-    assert.deepEqual([values('tidings_limits_reached_total\\{limit="waiting_sockets_max"\\}'), values('tidings_sockets_waiting')], [3, 7]);
+    await Promise.all([scraper, ...half.slice(0, 2)].map((wire) => wire.end(1_500)));
+    const late = await Wire.open(server.operators);
+    await half[2].end(1_500);
+    const values = await scrape(late);
+    assert.deepEqual([values('tidings_limits_reached_total\\{limit="waiting_sockets_max"\\}'), values('tidings_sockets_waiting')], [4, 7]);
+    late.destroy();
     half.forEach((wire) => wire.destroy());
   });
 
