@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 pub struct Heartbeat {
     /// Time between two pings.
     pub interval: Duration,
-    /// How long the peer may stay silent after a ping.
-    pub timeout: Duration,
+    /// How long the peer may stay silent after a ping. `None`: it never says anything, and is judged by whether it
+    /// takes its frames alone.
+    pub timeout: Option<Duration>,
     /// The ping.
     pub frame: Frame,
 }
@@ -104,7 +105,8 @@ impl Connection {
     /// Whether the peer has been silent for longer than its heartbeat allows, by the clock rather than by the
     /// shard's timer.
     pub fn is_silent_too_long(&self) -> bool {
-        self.clock.now().since(self.seen()) >= self.silence_ticks_max()
+        self.silence_ticks_max()
+            .is_some_and(|silent_max| self.clock.now().since(self.seen()) >= silent_max)
     }
 
     /// Queues a direct answer behind everything already published to this connection. Waits only while its shard's
@@ -164,8 +166,10 @@ impl Connection {
         Ticks(self.seen.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn silence_ticks_max(&self) -> u32 {
-        ticks(self.heartbeat.interval + self.heartbeat.timeout)
+    pub(crate) fn silence_ticks_max(&self) -> Option<u32> {
+        self.heartbeat
+            .timeout
+            .map(|timeout| ticks(self.heartbeat.interval + timeout))
     }
 
     pub(crate) fn begin_closing(&self) {

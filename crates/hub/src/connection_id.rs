@@ -25,7 +25,7 @@ impl ConnectionId {
     }
 
     /// Bits to derive a jitter from.
-    pub(crate) fn random_bits(self) -> u64 {
+    pub fn random_bits(self) -> u64 {
         self.0.as_u64_pair().1
     }
 

@@ -5,6 +5,7 @@ use crate::parcel::Parcel;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 use tokio::sync::Notify;
@@ -22,14 +23,18 @@ struct State {
     bytes: usize,
     frames: usize,
     closed: Option<CloseCode>,
+    on_cut: Option<Waker>,
 }
+
+/// A queue that has grown beyond this is not kept.
+const SPARE_PARCELS_MAX: usize = 32;
 
 /// What a relay had to give.
 #[derive(Debug, Default)]
 pub struct RelayFrames {
     /// The frames that waited, in order.
     pub frames: Vec<Frame>,
-    /// Set when the hub has closed the connection; no frames follow these.
+    /// Set when the hub has closed the connection and no frames follow these.
     pub closed: Option<CloseCode>,
 }
 
@@ -46,29 +51,55 @@ pub(crate) struct RelayLimits {
 impl Relay {
     /// Takes what waits without waiting for it.
     pub fn take(&self) -> RelayFrames {
+        self.take_up_to(usize::MAX)
+    }
+
+    /// Takes from the front what has at most `bytes_max` bytes together, and one frame at least if there is one. What
+    /// is left waits, and counts, here.
+    pub fn take_up_to(&self, bytes_max: usize) -> RelayFrames {
         let mut state = self.state.lock();
-        state.bytes = 0;
-        state.frames = 0;
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while let Some(parcel) = state.parcels.front() {
+            if !taken.is_empty() && bytes + parcel.bytes().len() > bytes_max {
+                break;
+            }
+            bytes += parcel.bytes().len();
+            state.frames -= parcel.frames as usize;
+            taken.push(parcel.frame.clone());
+            state.parcels.pop_front();
+        }
+        state.bytes -= bytes;
+        let is_empty = state.parcels.is_empty();
+        if is_empty && state.parcels.capacity() > SPARE_PARCELS_MAX {
+            state.parcels = VecDeque::new();
+        }
         RelayFrames {
-            frames: state
-                .parcels
-                .drain(..)
-                .map(|parcel| parcel.frame.clone())
-                .collect(),
-            closed: state.closed,
+            frames: taken,
+            closed: state.closed.filter(|_| is_empty),
         }
     }
 
     /// Takes what waits, and waits until there is something or the connection is closed. Cancel safe.
     pub async fn next(&self) -> RelayFrames {
+        self.next_up_to(usize::MAX).await
+    }
+
+    /// [`Self::next`], in pieces as [`Self::take_up_to`] takes them. Cancel safe.
+    pub async fn next_up_to(&self, bytes_max: usize) -> RelayFrames {
         loop {
             let ready = self.ready.notified();
-            let taken = self.take();
+            let taken = self.take_up_to(bytes_max);
             if !taken.frames.is_empty() || taken.closed.is_some() {
                 return taken;
             }
             ready.await;
         }
+    }
+
+    /// Has `waker` woken when the hub gives a closed connection up, because its task did not end in time: whoever
+    /// holds a socket that takes nothing any more is to let go of it.
+    pub fn on_cut(&self, waker: Waker) {
+        self.state.lock().on_cut = Some(waker);
     }
 
     /// Whether nothing waits and the connection is open.
@@ -97,6 +128,16 @@ impl Relay {
         drop(state);
         self.ready.notify_one();
         Ok(())
+    }
+
+    /// Ends the relay, throws away what waits and has the socket let go. Returns the number of frames dropped.
+    pub(crate) fn cut(&self) -> usize {
+        let dropped = self.close(CloseCode::InternalError, true);
+        let on_cut = self.state.lock().on_cut.take();
+        if let Some(waker) = on_cut {
+            waker.wake();
+        }
+        dropped
     }
 
     /// Ends the relay. With `dropping`, what waits is thrown away; the number of frames dropped is returned.

@@ -15,12 +15,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, uri: Uri, upgrade: WebSocke
     let Tasks(gateway) = tasks;
     let transport = gateway.transport.clone();
     let credentials = Credentials::read(&uri, upgrade.headers(), upgrade.protocols());
-    let identity = credentials.identify(
-        &gateway.verifier,
-        &gateway.rules,
-        gateway.now_s(),
-        gateway.settings.token_required,
-    );
+    let identity = gateway.identify(credentials);
     // Also for a refusal: a browser drops a connection whose subprotocols are all passed over.
     let upgrade = upgrade.with_protocol(BEARER);
     let identity = match identity {

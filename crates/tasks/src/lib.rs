@@ -1,7 +1,7 @@
-//! The tasks gateway: JSON over WebSocket, each connection in the room of its user and in no other.
+//! The tasks gateway: JSON over WebSocket or an event stream, each connection in the room of its user and in no other.
 //!
-//! A client connects to `/ws` with a user id or a token, is welcomed, and from then on gets every event of its user.
-//! The one message it may send is a ping. Events come in elsewhere: this crate publishes nothing.
+//! A client connects to `/ws` or `/sse` with a user id or a token, is welcomed, and from then on gets every event of its user.
+//! The one message it may send, on `/ws`, is a ping. Events come in elsewhere: this crate publishes nothing.
 //!
 //! Invariant: a connection's only room is `user:{id}`, where the id is the token's `sub` if there is a token; no
 //! message changes it.
@@ -11,6 +11,7 @@ mod handshake;
 mod identity;
 mod message;
 mod session;
+mod sse;
 mod stats;
 mod tasks;
 

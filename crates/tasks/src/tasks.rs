@@ -1,6 +1,7 @@
 //! The gateway's parts and its routes.
 
-use crate::{TasksEncodings, encoding, handshake, stats};
+use crate::identity::{Credentials, Identity};
+use crate::{TasksEncodings, encoding, handshake, sse, stats};
 use axum::Router;
 use axum::routing::get;
 use serde::Serialize;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidings_access::{JwtVerifier, UserId, UserTokenRules};
 use tidings_store::Clock;
-use tidings_transport::{Quota, TokenExpiries, Transport};
+use tidings_transport::{Quota, TokenExpiries, Transport, get_stream};
+use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
 
@@ -32,7 +34,7 @@ pub struct TasksParts {
 /// Who may come in.
 #[derive(Clone, Copy, Debug)]
 pub struct TasksSettings {
-    /// Whether `/ws` needs a token. Without one, a `user_id` is believed.
+    /// Whether `/ws` and `/sse` need a token. Without one, a `user_id` is believed.
     pub token_required: bool,
     /// Whether `/stats` needs an operator's or a service's token, because it names users.
     pub stats_token_required: bool,
@@ -95,10 +97,11 @@ impl Tasks {
         }))
     }
 
-    /// `/ws` and `/stats`. `/health` belongs to the listener, `/healthz` to the Dapr routes.
+    /// `/ws`, `/sse` and `/stats`. `/health` belongs to the listener, `/healthz` to the Dapr routes.
     pub fn routes(&self) -> Router {
         Router::new()
             .route("/ws", get(handshake::open))
+            .route("/sse", get_stream(&self.0.transport, sse::open))
             .route("/stats", get(stats::stats))
             .with_state(self.clone())
     }
@@ -142,6 +145,15 @@ impl fmt::Debug for Tasks {
 }
 
 impl Inner {
+    pub(crate) fn identify(&self, credentials: Credentials) -> Result<Identity, CloseCode> {
+        credentials.identify(
+            &self.verifier,
+            &self.rules,
+            self.now_s(),
+            self.settings.token_required,
+        )
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

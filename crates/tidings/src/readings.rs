@@ -51,6 +51,8 @@ pub(crate) fn reader(
             is_memory_short: memory.is_short(),
             messages_received: transport.messages_received,
             bytes_received: transport.bytes_received,
+            messages_sent: readings.messages_sent + transport.messages_sent,
+            bytes_sent: readings.bytes_sent + transport.bytes_sent,
             ..readings
         }
     }

@@ -17,6 +17,8 @@ pub enum Via {
     Websocket,
     /// Engine.IO's long polling.
     Polling,
+    /// Server-sent events.
+    Sse,
 }
 
 /// Why a handshake was refused before anybody asked who it is.
@@ -120,13 +122,15 @@ limits! {
 /// Counters of this crate, one set for the process.
 #[derive(Debug, Default)]
 pub struct TransportCounters {
-    open: [[AtomicU64; 2]; GATEWAYS.len()],
+    open: [[AtomicU64; Via::ALL.len()]; GATEWAYS.len()],
     refused_before: [AtomicU64; REFUSED_BEFORE.len()],
     refused: [AtomicU64; CloseCode::ALL.len()],
     reached: [AtomicU64; Limit::ALL.len()],
     evicted_for_descriptors: AtomicU64,
     messages_received: AtomicU64,
     bytes_received: AtomicU64,
+    messages_sent: AtomicU64,
+    bytes_sent: AtomicU64,
     duration: [AtomicU64; BUCKETS],
     duration_ms: AtomicU64,
 }
@@ -157,6 +161,10 @@ pub struct TransportFigures {
     pub messages_received: u64,
     /// Bytes from clients, on upgraded connections.
     pub bytes_received: u64,
+    /// Messages given to event streams; the hub counts what it writes to sockets.
+    pub messages_sent: u64,
+    /// Bytes given to event streams.
+    pub bytes_sent: u64,
     /// Ended connections by duration: how many fell into each bucket of [`DURATION_BOUNDS_SECONDS`], and one more.
     pub durations: Vec<u64>,
     /// Sum of those durations, in seconds.
@@ -164,11 +172,15 @@ pub struct TransportFigures {
 }
 
 impl Via {
+    /// All of them, in order.
+    pub const ALL: [Via; 3] = [Via::Websocket, Via::Polling, Via::Sse];
+
     /// The metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Websocket => "websocket",
             Self::Polling => "polling",
+            Self::Sse => "sse",
         }
     }
 }
@@ -232,10 +244,16 @@ impl TransportCounters {
         }
     }
 
+    /// An event stream took `bytes`, with `messages` in them.
+    pub fn sent(&self, bytes: usize, messages: usize) {
+        self.bytes_sent.fetch_add(bytes as u64, Relaxed);
+        self.messages_sent.fetch_add(messages as u64, Relaxed);
+    }
+
     /// All counts.
     pub fn figures(&self) -> TransportFigures {
         let open = GATEWAYS.iter().flat_map(|&gateway| {
-            [Via::Websocket, Via::Polling].map(|via| OpenCount {
+            Via::ALL.map(|via| OpenCount {
                 gateway,
                 via,
                 count: self.open[place_of(gateway)][via as usize].load(Relaxed),
@@ -251,6 +269,8 @@ impl TransportCounters {
             evicted_for_descriptors: self.evicted_for_descriptors.load(Relaxed),
             messages_received: self.messages_received.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),
+            messages_sent: self.messages_sent.load(Relaxed),
+            bytes_sent: self.bytes_sent.load(Relaxed),
             durations: self.duration.iter().map(|count| count.load(Relaxed)).collect(),
             durations_sum_seconds: self.duration_ms.load(Relaxed) as f64 / 1_000.0,
         }

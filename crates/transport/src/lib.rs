@@ -1,5 +1,5 @@
 //! From a listener's socket to a gateway's messages: HTTP, the WebSocket upgrade, the connection task, Engine.IO and
-//! Socket.IO sessions.
+//! Socket.IO sessions, event streams.
 //!
 //! A client's journey through here: [`Listener`] accepts and speaks HTTP/1.1; [`WebSocketUpgrade`] checks the
 //! request and answers 101; the gateway's `start` decides who it is and makes a [`Protocol`]; the connection task
@@ -11,9 +11,11 @@
 mod address_rate;
 mod bearer;
 mod body;
+mod cors;
 mod counters;
 mod floods;
 mod handshake_rate;
+mod hangup;
 mod json_body;
 mod lingering;
 mod listener;
@@ -26,6 +28,7 @@ mod problem;
 mod protocol;
 mod proxies;
 mod quota;
+mod sse;
 mod token_expiry;
 mod transport;
 mod upgrade;
@@ -49,6 +52,7 @@ pub use problem::{FieldError, Problem, ProblemCode};
 pub use protocol::{Incoming, Protocol};
 pub use proxies::Proxies;
 pub use quota::{Quota, QuotaGuard};
+pub use sse::{SseRefusal, SseRequest, get_stream};
 pub use token_expiry::{TokenExpiries, TokenExpiry};
 pub use transport::{HeartbeatTimes, Transport, TransportLimits};
 pub use upgrade::WebSocketUpgrade;

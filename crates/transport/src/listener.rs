@@ -4,6 +4,7 @@ mod accept;
 mod proxy_header;
 
 use crate::counters::{Limit, RefusedBefore};
+use crate::hangup::Hangup;
 use crate::waiting::WaitingSocket;
 use crate::{PeerAddress, Problem, ProblemCode, Proxies, Transport, TransportLimits};
 use accept::accept;
@@ -193,9 +194,11 @@ impl Served {
                 place => place,
             }
         };
-        let (served, turns) = (self.clone(), waiting.clone());
-        let service = service_fn(move |request| {
+        let hangup = Hangup::new();
+        let (served, turns, way) = (self.clone(), waiting.clone(), hangup.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
             turns.begin();
+            request.extensions_mut().insert(way.clone());
             served.clone().answer(request, peer, turns.clone())
         });
         let mut connection = std::pin::pin!(
@@ -203,12 +206,18 @@ impl Served {
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades()
         );
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.transport.shutdown().cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let conversation = async {
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = self.transport.shutdown().cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             }
+        };
+        let ended = tokio::select! {
+            ended = conversation => ended,
+            () = hangup.wanted() => return tracing::debug!("a client that took nothing was let go"),
         };
         drop(place);
         if let Err(error) = ended {

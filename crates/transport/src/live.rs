@@ -10,6 +10,7 @@ use tidings_hub::Connection;
 pub(crate) struct Live {
     transport: Transport,
     connection: Arc<Connection>,
+    via: Via,
     since: Instant,
     address: Option<QuotaGuard<IpAddr>>,
 }
@@ -18,14 +19,14 @@ impl Live {
     pub(crate) fn new(
         transport: Transport,
         connection: Arc<Connection>,
+        via: Via,
         address: Option<QuotaGuard<IpAddr>>,
     ) -> Self {
-        transport
-            .counters()
-            .connected(connection.gateway(), Via::Websocket);
+        transport.counters().connected(connection.gateway(), via);
         Self {
             transport,
             connection,
+            via,
             since: Instant::now(),
             address,
         }
@@ -56,6 +57,6 @@ impl Drop for Live {
         let gateway = self.connection.gateway();
         self.transport
             .counters()
-            .disconnected(gateway, Via::Websocket, self.since.elapsed());
+            .disconnected(gateway, self.via, self.since.elapsed());
     }
 }

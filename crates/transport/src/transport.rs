@@ -144,6 +144,7 @@ struct Inner {
     counters: TransportCounters,
     heartbeat: HeartbeatTimes,
     websocket_heartbeat: Arc<Heartbeat>,
+    sse_heartbeat: Arc<Heartbeat>,
     shutdown: CancellationToken,
     tracker: TaskTracker,
 }
@@ -183,7 +184,12 @@ impl Transport {
             heartbeat,
             websocket_heartbeat: Arc::new(Heartbeat {
                 interval,
-                timeout,
+                timeout: Some(timeout),
+                frame: Frame::ping(&[]),
+            }),
+            sse_heartbeat: Arc::new(Heartbeat {
+                interval,
+                timeout: None,
                 frame: Frame::ping(&[]),
             }),
             shutdown,
@@ -222,11 +228,16 @@ impl Transport {
         self.0.websocket_heartbeat.clone()
     }
 
+    /// The heartbeat of an event stream, whose client never says anything: pings, which become comments.
+    pub(crate) fn sse_heartbeat(&self) -> Arc<Heartbeat> {
+        self.0.sse_heartbeat.clone()
+    }
+
     /// A heartbeat of Engine.IO sessions, whose ping is the packet `2`. Made once per server, not per session.
     pub fn engineio_heartbeat(&self, interval: Duration, timeout: Duration) -> Arc<Heartbeat> {
         Arc::new(Heartbeat {
             interval,
-            timeout,
+            timeout: Some(timeout),
             frame: Frame::text("2"),
         })
     }

@@ -4,7 +4,7 @@ mod request;
 
 use crate::counters::RefusedBefore;
 use crate::live::Live;
-use crate::{PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport, websocket};
+use crate::{PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport, Via, websocket};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -211,7 +211,7 @@ async fn open<P, F, Fut>(
         transport.counters().refused(CloseCode::Overloaded);
         return;
     };
-    let live = Live::new(transport.clone(), connection.clone(), address);
+    let live = Live::new(transport.clone(), connection.clone(), Via::Websocket, address);
     let started = timeout(transport.limits().handshake_timeout, start(connection.clone())).await;
     match started.unwrap_or(Err(CloseCode::Overloaded)) {
         // A task of its own: this one is as large as everything that led here.

@@ -10,7 +10,7 @@ mod socket;
 use crate::counters::Limit;
 use crate::live::Live;
 use crate::message_rate::Allowance;
-use crate::{Incoming, Protocol, Transport};
+use crate::{Incoming, Protocol, Transport, Via};
 use batch::{Batch, Wrong};
 use bytes::Bytes;
 use std::future::{Future, poll_fn};
@@ -54,7 +54,11 @@ pub fn run<P: Protocol>(
     early: Bytes,
     protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
-    serve(Live::new(transport, connection, None), early, protocol)
+    serve(
+        Live::new(transport, connection, Via::Websocket, None),
+        early,
+        protocol,
+    )
 }
 
 /// [`run`], for a connection that is counted already.

@@ -10,5 +10,6 @@ pub mod forwarding;
 pub mod json;
 pub mod proxy_protocol;
 pub mod socketio;
+pub mod sse;
 pub mod time;
 pub mod websocket;

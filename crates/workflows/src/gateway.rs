@@ -10,13 +10,13 @@ use tidings_access::{Claims, JwtVerifier, RegistryRule, RoomAccess, RoomRule, To
 use tidings_bus::{Bus, BusError};
 use tidings_hub::Event;
 use tidings_store::{Clock, Store};
-use tidings_transport::{TokenExpiries, Transport};
+use tidings_transport::{TokenExpiries, Transport, get_stream};
 use tidings_wire::time::Timestamp;
 
 use crate::access::StoreOwnership;
 use crate::directory::Directory;
 use crate::turns::Turns;
-use crate::{WorkflowsEncodings, handshake, http};
+use crate::{WorkflowsEncodings, handshake, http, sse};
 
 /// What the gateway is made of.
 pub struct WorkflowsParts {
@@ -110,6 +110,7 @@ impl Workflows {
     pub fn routes(&self) -> Router {
         Router::new()
             .route("/api/v1/ws", get(handshake::open))
+            .route("/api/v1/sse", get_stream(&self.0.transport, sse::open))
             .merge(http::routes())
             .with_state(self.clone())
     }

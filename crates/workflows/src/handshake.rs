@@ -1,7 +1,7 @@
 //! `/api/v1/ws`: who connects.
 
 use axum::extract::{Query, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use tidings_access::Claims;
 use tidings_hub::Gateway;
@@ -17,7 +17,7 @@ pub(crate) async fn open(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let transport = &workflows.0.transport;
-    let verdict = verify(&workflows, &uri, &upgrade);
+    let verdict = verify(&workflows, &uri, upgrade.headers(), upgrade.protocols());
     // Also for a refusal: a browser drops a connection whose subprotocols are all passed over.
     let is_bearer = upgrade.protocols().iter().any(|protocol| protocol == BEARER);
     let upgrade = if is_bearer {
@@ -37,10 +37,15 @@ pub(crate) async fn open(
 }
 
 /// What is wrong with a token, and that it has expired, is one and the same to whoever shows it.
-fn verify(workflows: &Workflows, uri: &Uri, upgrade: &WebSocketUpgrade) -> Result<Claims, CloseCode> {
+pub(crate) fn verify(
+    workflows: &Workflows,
+    uri: &Uri,
+    headers: &HeaderMap,
+    protocols: &[String],
+) -> Result<Claims, CloseCode> {
     let token = from_query(uri)
-        .or_else(|| bearer_token(upgrade.headers()).map(str::to_owned))
-        .or_else(|| offered_token(upgrade.protocols()).map(str::to_owned))
+        .or_else(|| bearer_token(headers).map(str::to_owned))
+        .or_else(|| offered_token(protocols).map(str::to_owned))
         .filter(|token| !token.is_empty())
         .ok_or(CloseCode::MissingToken)?;
     workflows

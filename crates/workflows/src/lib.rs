@@ -1,4 +1,5 @@
-//! The workflows gateway: JSON over WebSocket `/api/v1/ws`, rooms with access control, and the HTTP routes by which
+//! The workflows gateway: JSON over WebSocket `/api/v1/ws` or an event stream `/api/v1/sse`, rooms with access
+//! control, and the HTTP routes by which
 //! the application's backend says who owns what and how far it is.
 //!
 //! A message's journey: the connection task hands it to the session, `messages` reads it, `access` decides about
@@ -19,6 +20,7 @@ mod member;
 mod messages;
 mod recheck;
 mod session;
+mod sse;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_access::Claims;
-use tidings_hub::Connection;
+use tidings_hub::{Connection, RoomName};
 use tidings_transport::{Incoming, Limit, Protocol, TokenExpiry};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
@@ -18,6 +18,15 @@ pub(crate) struct Session {
     gateway: Arc<Inner>,
     member: Arc<Member>,
     _expiry: TokenExpiry,
+}
+
+/// Why a connection does not get into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoEntry {
+    /// The user may not enter, or there is no such room.
+    Denied,
+    /// The connection is in as many rooms as it may be.
+    TooManyRooms,
 }
 
 impl Session {
@@ -76,27 +85,51 @@ impl Session {
             return;
         };
         let _turn = member.turn().await;
-        let (is_in, rooms) = member.standing(&room);
-        if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
-            gateway.transport.counters().reached(Limit::RoomsPerConnection);
-            member.connection.send(frames::too_many_rooms(sent)).await;
-            return;
-        }
-        if gateway.access.may_enter(&member.claims, room.as_str()).await {
-            gateway.directory.join(member, &room);
-            let confirmation = frames::subscribed(sent, gateway.now());
-            member
-                .connection
-                .join(room, gateway.encodings.json, Some(confirmation))
-                .await;
-        } else {
-            let denial = frames::access_denied(sent);
-            if gateway.directory.part(member, &room) {
-                member.connection.leave(room, Some(denial)).await;
-            } else {
-                member.connection.send(denial).await;
+        match self.admit(&room).await {
+            Ok(()) => self.join(room, sent).await,
+            Err(NoEntry::TooManyRooms) => member.connection.send(frames::too_many_rooms(sent)).await,
+            Err(NoEntry::Denied) => {
+                let denial = frames::access_denied(sent);
+                if gateway.directory.part(member, &room) {
+                    member.connection.leave(room, Some(denial)).await;
+                } else {
+                    member.connection.send(denial).await;
+                }
             }
         }
+    }
+
+    /// Enters a room that the opening request names.
+    pub(crate) async fn enter(&self, room: RoomName) -> Result<(), NoEntry> {
+        let _turn = self.member.turn().await;
+        self.admit(&room).await?;
+        let name = room.clone();
+        self.join(room, RoomText::Name(name.as_str())).await;
+        Ok(())
+    }
+
+    /// Decides about a room and notes the membership. The caller holds the member's turn until the hub has been told.
+    async fn admit(&self, room: &RoomName) -> Result<(), NoEntry> {
+        let Session { gateway, member, .. } = self;
+        let (is_in, rooms) = member.standing(room);
+        if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
+            gateway.transport.counters().reached(Limit::RoomsPerConnection);
+            return Err(NoEntry::TooManyRooms);
+        }
+        if !gateway.access.may_enter(&member.claims, room.as_str()).await {
+            return Err(NoEntry::Denied);
+        }
+        gateway.directory.join(member, room);
+        Ok(())
+    }
+
+    async fn join(&self, room: RoomName, named: RoomText<'_>) {
+        let confirmation = frames::subscribed(named, self.gateway.now());
+        let encoding = self.gateway.encodings.json;
+        self.member
+            .connection
+            .join(room, encoding, Some(confirmation))
+            .await;
     }
 
     async fn unsubscribe(&self, asked: AskedRoom<'_>) {

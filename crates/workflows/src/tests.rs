@@ -6,3 +6,4 @@ mod ownership;
 mod reports;
 mod routes;
 mod sessions;
+mod streams;

@@ -69,7 +69,7 @@ impl Shard {
             }
             None => {
                 if let Some(relay) = connection.relay() {
-                    relay.close(CloseCode::InternalError, true);
+                    self.tally.frames_dropped += relay.cut() as u64;
                 }
             }
         }

@@ -44,8 +44,10 @@ impl Shard {
             return;
         }
         let silent = self.now.since(connection.seen());
-        let silent_max = connection.silence_ticks_max();
-        if silent >= silent_max {
+        let until_silent = connection
+            .silence_ticks_max()
+            .map(|silent_max| silent_max.saturating_sub(silent));
+        if until_silent == Some(0) {
             let code = CloseCode::PingTimeout;
             return self.close(number, code, Frame::close(code));
         }
@@ -58,8 +60,8 @@ impl Shard {
             self.answer(number, connection.heartbeat.frame.clone());
         }
         let until_ping = self.ledgers[number as usize].ping_due.since(self.now);
-        let until_silent = silent_max - silent;
-        self.set_deadline(number, Purpose::Beat, until_ping.min(until_silent));
+        let until_next = until_silent.map_or(until_ping, |until_silent| until_ping.min(until_silent));
+        self.set_deadline(number, Purpose::Beat, until_next);
     }
 
     /// Closes a connection whose turn in the drain has come, or looks again when it has.

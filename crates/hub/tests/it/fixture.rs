@@ -51,7 +51,7 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let heartbeat = Arc::new(Heartbeat {
             interval,
-            timeout,
+            timeout: Some(timeout),
             frame: Frame::ping(b""),
         });
         Fixture {

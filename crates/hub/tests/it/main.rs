@@ -5,5 +5,6 @@
 mod fixture;
 mod heartbeat;
 mod order;
+mod relays;
 mod rooms;
 mod slow;

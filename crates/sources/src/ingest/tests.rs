@@ -198,7 +198,7 @@ async fn through_the_memory_bus_events_reach_the_members_of_the_room_in_order() 
     let hub = builder.start();
     let heartbeat = Arc::new(Heartbeat {
         interval: Duration::from_secs(25),
-        timeout: Duration::from_secs(20),
+        timeout: Some(Duration::from_secs(20)),
         frame: Frame::ping(&[]),
     });
     let connection = hub

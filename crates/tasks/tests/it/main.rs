@@ -5,3 +5,4 @@ mod client;
 mod delivery;
 mod identity;
 mod server;
+mod streams;

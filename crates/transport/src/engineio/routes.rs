@@ -11,7 +11,7 @@ use axum::routing::any;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::engineio::encode_payload;
 
-use super::answer::{self, Cors, Refusal};
+use super::answer::{self, Refusal};
 use super::polling;
 use super::query::Parameters;
 use super::server::EngineServer;
@@ -20,8 +20,12 @@ use super::sid::Sid;
 use super::table::Found;
 use super::websocket;
 use super::{Application, Handshake};
+use crate::cors::{self, Cors};
 use crate::counters::RefusedBefore;
 use crate::{PeerAddress, Problem, ProblemCode, WebSocketUpgrade};
+
+/// What a preflight is told: the methods that the reference server names.
+const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
 
 /// Why a request gets no session: the client's mistake, or a lack of ours.
 enum Refused {
@@ -85,7 +89,7 @@ async fn serve<A: Application>(State(server): State<EngineServer<A>>, request: R
 async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> Result<Answer<A>, Refused> {
     let permitted = server.transport().origins().permits(request.headers());
     if request.method() == Method::OPTIONS && permitted {
-        return Ok(Answer::Ready(answer::preflight(request.headers())));
+        return Ok(Answer::Ready(cors::preflight(request.headers(), METHODS)));
     }
     let parameters = Parameters::of(request.uri());
     let via = match parameters.transport.as_deref() {

@@ -86,7 +86,7 @@ pub(super) async fn start<A: Application>(
     connection.send(open_packet(&server, sid, &[])).await;
     let application = server.application().open(connection.clone(), &handshake);
     server.table().insert_websocket(sid);
-    let live = Live::new(transport.clone(), connection, place);
+    let live = Live::new(transport.clone(), connection, Via::Websocket, place);
     // A task of its own: this one is as large as everything that led here.
     transport.spawn(websocket::serve(
         live,
@@ -120,7 +120,7 @@ pub(super) async fn take_over<A: Application>(
     };
     let transport = server.transport().clone();
     transport.counters().left(server.options().gateway, Via::Polling);
-    let live = Live::new(transport.clone(), connection, moved.place);
+    let live = Live::new(transport.clone(), connection, Via::Websocket, moved.place);
     let attached = live.connection().attach(probed.stream);
     let (Some(application), Ok(())) = (moved.application, attached) else {
         return server.table().remove(sid);

@@ -1,6 +1,7 @@
 //! The one table of problem codes.
 
 use axum::http::StatusCode;
+use tidings_wire::close_code::CloseCode;
 
 macro_rules! problem_codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:ident, $title:literal;)*) => {
@@ -43,6 +44,10 @@ problem_codes! {
     RevokedApiKey = "revoked_api_key", UNAUTHORIZED, "The tenant key was revoked";
     /// The key's tenant is suspended.
     SuspendedTenant = "suspended_tenant", FORBIDDEN, "The tenant is suspended";
+    /// No user id, and no token that says who it is.
+    MissingUserId = "missing_user_id", BAD_REQUEST, "A user id is needed";
+    /// A user id that is none.
+    InvalidUserId = "invalid_user_id", BAD_REQUEST, "The user id is not well-formed";
     /// No token.
     MissingToken = "missing_token", UNAUTHORIZED, "A token is needed";
     /// A token that does not verify.
@@ -85,4 +90,25 @@ problem_codes! {
     BusUnavailable = "bus_unavailable", SERVICE_UNAVAILABLE, "The bus does not take events";
     /// Our fault.
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "The server failed";
+}
+
+/// What a close code is where a refusal is still an HTTP answer.
+impl From<CloseCode> for ProblemCode {
+    fn from(code: CloseCode) -> Self {
+        match code {
+            CloseCode::ShuttingDown => Self::ShuttingDown,
+            CloseCode::MissingUserId => Self::MissingUserId,
+            CloseCode::InvalidUserId => Self::InvalidUserId,
+            CloseCode::BadRequest
+            | CloseCode::ProtocolError
+            | CloseCode::InvalidUtf8
+            | CloseCode::MessageTooBig => Self::InvalidParameter,
+            CloseCode::MissingToken => Self::MissingToken,
+            CloseCode::InvalidToken | CloseCode::TokenExpired => Self::InvalidToken,
+            CloseCode::Forbidden | CloseCode::PolicyViolation => Self::Forbidden,
+            CloseCode::RateLimited => Self::RateLimited,
+            CloseCode::Overloaded | CloseCode::SlowConsumer => Self::Overloaded,
+            CloseCode::Normal | CloseCode::InternalError | CloseCode::PingTimeout => Self::InternalError,
+        }
+    }
 }

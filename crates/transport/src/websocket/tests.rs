@@ -2,7 +2,7 @@
 
 use super::serve;
 use crate::live::Live;
-use crate::{HeartbeatTimes, Incoming, OriginPolicy, Protocol, Transport, TransportLimits};
+use crate::{HeartbeatTimes, Incoming, OriginPolicy, Protocol, Transport, TransportLimits, Via};
 use bytes::Bytes;
 use std::time::Duration;
 use tidings_hub::{Gateway, HubBuilder, HubLimits, Registration};
@@ -41,7 +41,11 @@ async fn the_task_is_small() {
         socket: None,
     };
     let connection = transport.hub().open(registration).unwrap();
-    let task = serve(Live::new(transport, connection, None), Bytes::new(), Nothing);
+    let task = serve(
+        Live::new(transport, connection, Via::Websocket, None),
+        Bytes::new(),
+        Nothing,
+    );
     let bytes = size_of_val(&task);
     assert!(bytes <= TASK_BYTES_MAX, "{bytes}");
 }

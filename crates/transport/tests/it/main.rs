@@ -10,3 +10,4 @@ mod polling;
 mod proxies;
 mod server;
 mod socketio;
+mod sse;

@@ -1,0 +1,138 @@
+//! Connections without a socket: pieces, silence, and the end of those that take nothing.
+
+use crate::fixture::{Fixture, room};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+use tidings_hub::{Connection, Gateway, Heartbeat, HubLimits, Registration};
+use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Frame;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+/// Longer than anything takes here; whoever waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn limits() -> HubLimits {
+    HubLimits {
+        close_timeout: Duration::from_millis(200),
+        timer_tick: Duration::from_millis(5),
+        ..HubLimits::default()
+    }
+}
+
+/// A connection of a peer that never says anything, in room `r`.
+async fn mute(fixture: &Fixture, interval: Duration) -> Arc<Connection> {
+    let heartbeat = Heartbeat {
+        interval,
+        timeout: None,
+        frame: Frame::ping(b""),
+    };
+    let registration = Registration {
+        gateway: Gateway::Tasks,
+        heartbeat: Arc::new(heartbeat),
+        socket: None,
+    };
+    let connection = fixture.hub.open(registration).unwrap();
+    connection
+        .join(room("r"), fixture.encoding, Some(Frame::text("joined")))
+        .await;
+    let taken = connection.relay().unwrap().next().await;
+    assert_eq!(taken.frames, [Frame::text("joined")]);
+    connection
+}
+
+struct Bell(Notify);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_are_bounded_and_the_end_comes_behind_the_last() {
+    let fixture = Fixture::start(limits(), 1).await;
+    let connection = mute(&fixture, Duration::from_secs(25)).await;
+    let relay = connection.relay().unwrap();
+    let large = "x".repeat(1_000);
+    let sent = ["1", "2", "3", &large, "4"].map(Frame::text);
+    for frame in &sent {
+        connection.send(frame.clone()).await;
+    }
+    connection.close(CloseCode::ShuttingDown);
+    // The hub closes at once and leaves what waits; this waits for nothing but that.
+    while !connection.is_closing() {
+        tokio::task::yield_now().await;
+    }
+    let mut pieces = Vec::new();
+    let closed = loop {
+        let taken = timeout(PATIENCE, relay.next_up_to(2 * sent[0].len()))
+            .await
+            .unwrap();
+        pieces.push(taken.frames);
+        if taken.closed.is_some() {
+            break taken.closed;
+        }
+    };
+    let expected = [&sent[..2], &sent[2..3], &sent[3..4], &sent[4..]];
+    assert_eq!(pieces, expected);
+    assert_eq!(closed, Some(CloseCode::ShuttingDown));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_never_speaks_lives_as_long_as_it_takes_its_frames() {
+    let limits = HubLimits {
+        outbox_age_max: Duration::from_millis(300),
+        ..limits()
+    };
+    let fixture = Fixture::start(limits, 1).await;
+    let interval = Duration::from_millis(100);
+    let connection = mute(&fixture, interval).await;
+    let relay = connection.relay().unwrap();
+    for _ in 0..8 {
+        let taken = timeout(PATIENCE, relay.next()).await.unwrap();
+        assert_eq!((taken.frames, taken.closed), (vec![Frame::ping(b"")], None));
+    }
+    assert!(!connection.is_silent_too_long());
+
+    // From here on it takes nothing: the pings alone wait too long.
+    let since = Instant::now();
+    while !connection.is_closing() {
+        assert!(since.elapsed() < PATIENCE, "nobody noticed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(since.elapsed() >= Duration::from_millis(300));
+    let taken = relay.next().await;
+    assert_eq!(
+        (taken.frames, taken.closed),
+        (vec![], Some(CloseCode::SlowConsumer))
+    );
+    assert_eq!(fixture.hub.figures().closed.of(CloseCode::SlowConsumer), 1);
+    assert_eq!(fixture.hub.figures().closed.of(CloseCode::PingTimeout), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_does_not_end_after_its_close_is_cut() {
+    let fixture = Fixture::start(limits(), 1).await;
+    let connection = mute(&fixture, Duration::from_secs(25)).await;
+    let bell = Arc::new(Bell(Notify::new()));
+    let relay = connection.relay().unwrap();
+    relay.on_cut(Waker::from(bell.clone()));
+    for text in ["1", "2", "3"] {
+        connection.send(Frame::text(text)).await;
+    }
+    let since = Instant::now();
+    connection.close(CloseCode::TokenExpired);
+    timeout(PATIENCE, bell.0.notified()).await.unwrap();
+    assert!(since.elapsed() >= Duration::from_millis(200));
+    let taken = relay.take();
+    assert_eq!(
+        (taken.frames, taken.closed),
+        (vec![], Some(CloseCode::TokenExpired))
+    );
+    connection.gone();
+    fixture.hub.rooms(Gateway::Tasks).await;
+    let figures = fixture.hub.figures();
+    assert_eq!((figures.resets, figures.frames_dropped, figures.gone), (1, 3, 1));
+}

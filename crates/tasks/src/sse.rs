@@ -1,0 +1,29 @@
+//! `/sse`: the same connection as on `/ws`, one way.
+
+use crate::Tasks;
+use crate::identity::Credentials;
+use crate::session::Session;
+use axum::extract::State;
+use axum::response::Response;
+use tidings_hub::Gateway;
+use tidings_transport::{SseRefusal, SseRequest};
+use tidings_wire::close_code::CloseCode;
+
+pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Response {
+    let Tasks(gateway) = tasks;
+    let transport = gateway.transport.clone();
+    let credentials = Credentials::read(request.uri(), request.headers(), &[]);
+    let identity = match gateway.identify(credentials) {
+        Ok(identity) => identity,
+        Err(code) => return request.refuse(&transport, code.into()),
+    };
+    let Some(place) = gateway.users.enter(identity.user) else {
+        return request.refuse(&transport, CloseCode::RateLimited.into());
+    };
+    let start = async move |connection| {
+        Session::open(gateway, place, identity.expiry_s, connection)
+            .await
+            .map_err(SseRefusal::from)
+    };
+    request.accept(&transport, Gateway::Tasks, start).await
+}

@@ -1,0 +1,99 @@
+//! `/api/v1/sse`: a connection that names its rooms when it opens, and says nothing afterwards.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::Uri;
+use axum::response::Response;
+use tidings_access::Claims;
+use tidings_hub::{Connection, Gateway, RoomName};
+use tidings_transport::{SseRefusal, SseRequest};
+use tidings_wire::close_code::CloseCode;
+
+use crate::Workflows;
+use crate::gateway::Inner;
+use crate::handshake::verify;
+use crate::session::{NoEntry, Session};
+
+pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest) -> Response {
+    let transport = &workflows.0.transport;
+    let claims = match verify(&workflows, request.uri(), request.headers(), &[]) {
+        Ok(claims) => claims,
+        Err(code) => return request.refuse(transport, code.into()),
+    };
+    let rooms = rooms(request.uri());
+    // Each room costs a look into the store: too many are refused before the first one.
+    if rooms.len() > workflows.0.limits.rooms_per_connection_max {
+        return request.refuse(transport, too_many_rooms());
+    }
+    let gateway = workflows.0.clone();
+    let start = async move |connection| start(gateway, claims, rooms, connection).await;
+    request.accept(transport, Gateway::Workflows, start).await
+}
+
+/// A stream is in all of the rooms that it asks for, or it is not opened: it could not ask again.
+async fn start(
+    gateway: Arc<Inner>,
+    claims: Claims,
+    rooms: Vec<Option<RoomName>>,
+    connection: Arc<Connection>,
+) -> Result<Session, SseRefusal> {
+    let session = Session::open(gateway, claims, connection).await?;
+    for (place, room) in rooms.into_iter().enumerate() {
+        let entry = match room {
+            Some(room) => session.enter(room).await,
+            None => Err(NoEntry::Denied),
+        };
+        entry.map_err(|no_entry| match no_entry {
+            NoEntry::Denied => denied(place),
+            NoEntry::TooManyRooms => too_many_rooms(),
+        })?;
+    }
+    Ok(session)
+}
+
+/// The values of `room`, in order; `None` for one that can name no room.
+fn rooms(uri: &Uri) -> Vec<Option<RoomName>> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let pairs = pairs.map(|Query(pairs)| pairs).unwrap_or_default();
+    pairs
+        .into_iter()
+        .filter(|(key, _)| key == "room")
+        .map(|(_, room)| RoomName::new(&room).ok())
+        .collect()
+}
+
+/// One text for all that a user may not enter, whether it exists or not.
+fn denied(place: usize) -> SseRefusal {
+    SseRefusal::from(CloseCode::Forbidden)
+        .detail("Access denied to room")
+        .error(format!("/room/{place}"), "Access denied to room")
+}
+
+fn too_many_rooms() -> SseRefusal {
+    SseRefusal::from(CloseCode::BadRequest).detail("Too many rooms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_of_the_query() {
+        let rooms = |target: &str| -> Vec<_> {
+            rooms(&target.parse().unwrap())
+                .into_iter()
+                .map(|room| room.map(|room| room.to_string()))
+                .collect()
+        };
+        let named = |room: &str| Some(room.to_owned());
+        assert_eq!(rooms("/api/v1/sse?token=x"), []);
+        assert_eq!(rooms("/api/v1/sse"), []);
+        assert_eq!(
+            rooms("/api/v1/sse?room=execution:1&token=x&room=workflow%3A2%26&room=execution:1"),
+            [named("execution:1"), named("workflow:2&"), named("execution:1")]
+        );
+        assert_eq!(rooms("/api/v1/sse?room=&room&room=a%00"), [None, None, None]);
+        assert_eq!(rooms(&format!("/api/v1/sse?room={}", "x".repeat(257))), [None]);
+    }
+}
