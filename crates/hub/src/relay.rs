@@ -59,14 +59,13 @@ impl Relay {
     pub fn take_up_to(&self, bytes_max: usize) -> RelayFrames {
         let mut state = self.state.lock();
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        while let Some(parcel) = state.parcels.front() {
-            if !taken.is_empty() && bytes + parcel.bytes().len() > bytes_max {
-                break;
-            }
+        while let Some(parcel) = state
+            .parcels
+            .pop_front_if(|parcel| taken.is_empty() || bytes + parcel.bytes().len() <= bytes_max)
+        {
             bytes += parcel.bytes().len();
             state.frames -= parcel.frames as usize;
             taken.push(parcel.frame.clone());
-            state.parcels.pop_front();
         }
         state.bytes -= bytes;
         let is_empty = state.parcels.is_empty();

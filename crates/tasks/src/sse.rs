@@ -6,7 +6,7 @@ use crate::session::Session;
 use axum::extract::State;
 use axum::response::Response;
 use tidings_hub::Gateway;
-use tidings_transport::{SseRefusal, SseRequest};
+use tidings_transport::{Limit, SseRefusal, SseRequest};
 use tidings_wire::close_code::CloseCode;
 
 pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Response {
@@ -18,6 +18,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Res
         Err(code) => return request.refuse(&transport, code.into()),
     };
     let Some(place) = gateway.users.enter(identity.user) else {
+        transport.counters().reached(Limit::ConnectionsPerUser);
         return request.refuse(&transport, CloseCode::RateLimited.into());
     };
     let start = async move |connection| {

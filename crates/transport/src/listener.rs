@@ -5,6 +5,7 @@ mod proxy_header;
 
 use crate::counters::{Limit, RefusedBefore};
 use crate::hangup::Hangup;
+use crate::sse::Streaming;
 use crate::waiting::WaitingSocket;
 use crate::{PeerAddress, Problem, ProblemCode, Proxies, Transport, TransportLimits};
 use accept::accept;
@@ -262,7 +263,8 @@ impl Served {
         }
     }
 
-    /// Answers one request; its socket then waits for the next, unless it is a WebSocket from now on.
+    /// Answers one request; its socket then waits for the next, unless it is a WebSocket
+    /// from now on or its answer goes on.
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -270,7 +272,8 @@ impl Served {
         waiting: Arc<WaitingSocket>,
     ) -> Result<Response, Infallible> {
         let response = self.route(request, peer).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let goes_on = response.extensions().get::<Streaming>().is_some();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS && !goes_on {
             waiting.wait(self.transport.counters());
         }
         Ok(response)

@@ -12,6 +12,7 @@ mod retry;
 mod stream;
 
 pub use refusal::SseRefusal;
+pub(crate) use stream::Streaming;
 
 use crate::cors::{self, Cors};
 use crate::counters::RefusedBefore;
@@ -166,7 +167,7 @@ impl SseRequest {
     }
 
     fn admit(&self, transport: &Transport) -> Result<(), Problem> {
-        transport.admit_handshake()?;
+        transport.admit_handshake(self.peer)?;
         check_origin(transport, &self.headers)
     }
 

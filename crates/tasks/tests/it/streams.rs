@@ -61,9 +61,10 @@ impl Answer {
     /// The next part of the stream, up to its blank line.
     async fn part(&mut self) -> Option<String> {
         loop {
-            if let Some((part, rest)) = self.text.split_once("\n\n") {
-                let part = part.to_owned();
-                self.text = rest.to_owned();
+            if let Some(end) = self.text.find("\n\n") {
+                let rest = self.text.split_off(end + 2);
+                let mut part = std::mem::replace(&mut self.text, rest);
+                part.truncate(end);
                 return Some(part);
             }
             let frame = timeout(PATIENCE, self.body.frame()).await.expect("in time")?;

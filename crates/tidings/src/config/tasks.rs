@@ -5,14 +5,14 @@ use super::secret::Secret;
 use super::section::section;
 
 section! {
-    /// The tasks gateway: JSON over WebSocket `/ws`, fed by Dapr.
+    /// The tasks gateway: JSON over WebSocket `/ws` or an event stream `/sse`, fed by Dapr.
     ["tasks"] Tasks(base) {
         /// Where it listens.
         listen: Listen = Listen::Localhost(8_004);
         /// Where `/task-updates` and the other Dapr routes listen; unset: with the gateway.
         /// The route injects events for any user: give it a private address, or Dapr's API token, or both.
         ingest_listen: Option<Listen> = None;
-        /// Whether `/ws` needs a token, whose `sub` then is the user. Cannot be false in production.
+        /// Whether `/ws` and `/sse` need a token, whose `sub` then is the user. Cannot be false in production.
         token_required: bool = base.mode.pick(false, true);
         /// Where the user stands in a task event, in order of preference.
         user_id_paths: Vec<String> = ["user_id", "data.user_id", "payload.user_id"].map(String::from).into();

@@ -2,6 +2,7 @@
 
 use super::retry;
 use crate::live::Live;
+use axum::Extension;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +15,10 @@ use tidings_wire::sse::Encoder;
 /// How much is taken from the relay at once. More waits there, where it is bounded and its age is known. One larger
 /// frame is taken alone.
 const PIECE_BYTES_MAX: usize = 16 * 1024;
+
+/// Marks a response that goes on: its socket does not wait for a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streaming;
 
 /// A stream that is about to be, or is, somebody's response. Dropping it is the end of the connection.
 pub(super) struct EventStream<L> {
@@ -40,9 +45,7 @@ impl<L> EventStream<L> {
             if let Some(piece) = self.pieces.next() {
                 return Some(piece);
             }
-            if self.session.is_none() {
-                return None;
-            }
+            self.session.as_ref()?;
             let relay = self.live.connection().relay()?;
             let taken = relay.next_up_to(PIECE_BYTES_MAX).await;
             self.take_in(&taken);
@@ -88,6 +91,6 @@ impl<L: Send + 'static> IntoResponse for EventStream<L> {
             let piece = stream.next().await?;
             Some((Ok::<_, Infallible>(piece), stream))
         });
-        (headers, Body::from_stream(pieces)).into_response()
+        (headers, Extension(Streaming), Body::from_stream(pieces)).into_response()
     }
 }

@@ -160,9 +160,10 @@ impl Client {
     /// The next part of the stream, up to its blank line; `None` behind the last chunk.
     async fn part(&mut self) -> Option<String> {
         loop {
-            if let Some((part, rest)) = self.text.split_once("\n\n") {
-                let part = part.to_owned();
-                self.text = rest.to_owned();
+            if let Some(end) = self.text.find("\n\n") {
+                let rest = self.text.split_off(end + 2);
+                let mut part = std::mem::replace(&mut self.text, rest);
+                part.truncate(end);
                 return Some(part);
             }
             let chunk = timeout(PATIENCE, self.chunk()).await.expect("a part in time");

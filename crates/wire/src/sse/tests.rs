@@ -111,7 +111,7 @@ fn exact_bytes() {
 fn every_end_is_json_that_a_client_reads() {
     for code in CloseCode::ALL {
         let client = Client::reading(&written(|encoder| {
-            encoder.end(*code, Some(Duration::from_millis(7)))
+            encoder.end(*code, Some(Duration::from_millis(7)));
         }));
         let [(name, data)] = &client.events[..] else {
             panic!("one event");
