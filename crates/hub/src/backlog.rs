@@ -153,13 +153,13 @@ impl Backlog {
         mut goes: impl FnMut(Load, &Parcel) -> bool,
         marker: impl FnOnce(EncodingId, u32) -> Frame,
     ) -> Dropped {
-        let marked = self.marker();
+        let waiting = self.marker();
         let mut dropped = Dropped {
             events: 0,
-            is_new: marked.is_none(),
+            is_new: waiting.is_none(),
         };
         let mut left = self.without_marker(*load);
-        let mut gap = marked;
+        let mut gap = waiting;
         let mut encoding = EncodingId(0);
         let mut place = gap.map_or(0, |place| place + 1);
         while let Some(next) = self.parcels.get(place) {

@@ -111,7 +111,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 14] {
+    fn sections(&self) -> [&dyn Section; 15] {
         [
             &self.server,
             &self.log,
@@ -131,7 +131,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 14] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 15] {
         [
             &mut self.server,
             &mut self.log,

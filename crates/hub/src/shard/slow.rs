@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::slot::Link;
-use crate::backlog::{Dropped, Fate};
+use crate::backlog::{Backlog, Dropped, Fate};
 use crate::clock::Ticks;
 use crate::counters::Tally;
 use crate::parcel::Parcel;
@@ -139,8 +139,8 @@ impl Shard {
         self.tally.count_dropped(dropped);
         let rest = slot.outbox.rest();
         let age_of = |oldest: Option<Ticks>| oldest.map_or(0, |published| now.since(published));
-        let kept = age_of(rest.and_then(|rest| rest.oldest_kept()));
-        let droppable = age_of(rest.and_then(|rest| rest.oldest_droppable()));
+        let kept = age_of(rest.and_then(Backlog::oldest_kept));
+        let droppable = age_of(rest.and_then(Backlog::oldest_droppable));
         // The first frame is on its way as long as the socket takes something of it now and then.
         let untouched = now.since(self.ledgers[number as usize].blocked.since);
         let first = age_of(slot.outbox.oldest()).min(untouched);
