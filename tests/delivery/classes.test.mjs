@@ -101,9 +101,9 @@ class SocketIoClient extends Client {
     return this;
   }
 
-  get #tcp() { return this.flow.socket.io.engine.transport.ws; }
-  stopReading() { this.#tcp.pause(); }
-  readAgain() { this.#tcp.resume(); }
+  get tcp() { return this.flow.socket.io.engine.transport.ws; }
+  stopReading() { this.tcp.pause(); }
+  readAgain() { this.tcp.resume(); }
   end() { this.flow.close(); }
 }
 
@@ -189,7 +189,6 @@ it('latest only: of each key the latest is there, and what is not was superseded
   }
   assert.equal(slow[0].got.length + slow[1].got.length + superseded, 2 * published);
   assert.equal(await counted(SUPERSEDED), superseded);
-  assert.equal(await counted(LAGS), 2);
   for (const client of well) assert.deepEqual(client.got, upTo(published).map((n) => ({ n })));
   assert.equal(await counted(CLOSED) + await counted(GAP), 0);
   t.diagnostic(`${published} published, ${superseded} superseded`);
@@ -226,6 +225,7 @@ it('a polling client that comes late: as on a WebSocket', { timeout: 60_000 }, a
   const latest = await polling(DEMO_KEYS.demo2);
   await publish(latest.room);
   await until(async () => await counted(SUPERSEDED) === 98, 10_000, 'older ones are superseded');
+  assert.equal(await counted(LAGS), 1);
   assert.deepEqual((await latest.events()).map(([, { n }]) => n), [98, 99]);
   assert.equal(await counted(CLOSED), 0);
 });

@@ -9,6 +9,8 @@
 //! Its arguments are the connections, the rounds, and the events that are published in each round. It prints the
 //! deliveries. The difference of two runs that differ in rounds alone is what the deliveries of those rounds cost.
 
+#![expect(clippy::print_stdout, reason = "a program's output")]
+
 use serde_json::value::RawValue;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
@@ -47,8 +49,8 @@ async fn main() -> io::Result<()> {
     let encoding = builder.encoding(Gateway::Tasks, Arc::new(Data));
     let hub = builder.start();
     let heartbeat = Arc::new(Heartbeat {
-        interval: Duration::from_secs(3_600),
-        timeout: Duration::from_secs(3_600),
+        interval: Duration::from_hours(1),
+        timeout: Duration::from_hours(1),
         frame: Frame::ping(b""),
     });
     let room = RoomName::new("r").map_err(io::Error::other)?;

@@ -47,7 +47,7 @@ impl Fixture {
     pub(crate) async fn with_classes(limits: HubLimits) -> Fixture {
         let prefix = |text: &str| [text.parse().unwrap()];
         let classes = RoomClasses::new(&prefix("latest:"), &prefix("drop:")).unwrap();
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         Fixture::built(limits, 1, classes, hour, hour).await
     }
 
