@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::value::to_raw_value;
 use tidings_access::{Permission, Permissions};
 use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
+use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
 use tidings_wire::{json, socketio};
 
@@ -99,6 +102,25 @@ impl Encoding for FlowEncoding {
             Form::Plain => Some(plain_frame(&event.kind, event.data.get())),
         }
     }
+
+    fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
+        let gap = Gap {
+            dropped,
+            timestamp: time,
+        };
+        let data = to_raw_value(&gap).expect("a number and a time are always JSON");
+        match self.form {
+            Form::Socket => socketio::encode_event(NAMESPACE, "gap", &[&*data], None),
+            Form::Plain => plain_frame("gap", data.get()),
+        }
+    }
+}
+
+/// Stands where events of a room were dropped for a client that does not keep up.
+#[derive(Serialize)]
+struct Gap {
+    dropped: u32,
+    timestamp: Timestamp,
 }
 
 /// `{"event":name,"data":data}`, the form of a plain WebSocket in both directions.
@@ -116,7 +138,6 @@ pub(crate) fn plain_frame(name: &str, data: &str) -> Frame {
 mod tests {
     use serde_json::value::RawValue;
     use tidings_hub::{EventId, Gateways, RoomName};
-    use tidings_wire::time::Timestamp;
 
     use super::*;
 
@@ -126,6 +147,7 @@ mod tests {
             rooms: vec![RoomName::new("tenant:demo1").unwrap()],
             kind: kind.into(),
             name: None,
+            key: None,
             data: RawValue::from_string(r#"{"b":1.50,"a":"x"}"#.to_owned()).unwrap(),
             time: Timestamp::from_millis(0),
             gateways: Gateways::ALL,
@@ -135,10 +157,15 @@ mod tests {
     }
 
     fn text(form: Form, leads: bool, event: &Event) -> Option<String> {
-        let frame = FlowEncoding { form, leads }.frame(event)?;
+        FlowEncoding { form, leads }
+            .frame(event)
+            .map(|frame| text_of(&frame))
+    }
+
+    fn text_of(frame: &Frame) -> String {
         let messages: Vec<_> = frame.messages().collect();
         assert_eq!((messages.len(), messages[0].0), (1, Opcode::Text));
-        Some(String::from_utf8(messages[0].1.to_vec()).unwrap())
+        String::from_utf8(messages[0].1.to_vec()).unwrap()
     }
 
     #[test]
@@ -148,6 +175,19 @@ mod tests {
         let plain = r#"{"event":"lead_event","data":{"b":1.50,"a":"x"}}"#;
         assert_eq!(text(Form::Socket, true, &lead).as_deref(), Some(socket));
         assert_eq!(text(Form::Plain, true, &lead).as_deref(), Some(plain));
+        for (form, expected) in [
+            (
+                Form::Socket,
+                r#"42/events,["gap",{"dropped":17,"timestamp":"1970-01-01T00:00:00.000Z"}]"#,
+            ),
+            (
+                Form::Plain,
+                r#"{"event":"gap","data":{"dropped":17,"timestamp":"1970-01-01T00:00:00.000Z"}}"#,
+            ),
+        ] {
+            let gap = FlowEncoding { form, leads: true }.gap(17, Timestamp::from_millis(0));
+            assert_eq!(text_of(&gap), expected);
+        }
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn event(
         rooms: vec![tenant_room(tenant)],
         kind: kind.as_str().into(),
         name: None,
+        key: None,
         data: serde_json::value::to_raw_value(&envelope)?,
         time,
         gateways: Gateways::only(Gateway::Flow),

@@ -91,6 +91,14 @@ counters! {
     writes_blocked,
     /// Frames thrown away because their connection was closed before they were written.
     frames_dropped,
+    /// Waiting events that a newer one of their key took the place of.
+    events_superseded,
+    /// Waiting events dropped, of which a gap marker told.
+    events_dropped,
+    /// Gap markers queued.
+    gaps,
+    /// Times a connection that was not written any more began to have events superseded.
+    lags,
     /// Connections given a slot.
     opened,
     /// Connections whose slot was taken back.

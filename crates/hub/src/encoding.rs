@@ -2,12 +2,18 @@
 
 use crate::{Event, Gateway};
 use std::sync::Arc;
+use std::time::SystemTime;
+use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
 
 /// Turns an event into the frame that one kind of member gets. Called once per event, however many members there are.
 pub trait Encoding: Send + Sync + 'static {
     /// The finished frame, or `None` when members of this kind do not get the event.
     fn frame(&self, event: &Event) -> Option<Frame>;
+
+    /// The marker that stands where `dropped` events of a member that does not keep up would have stood. Called each
+    /// time a gap begins or widens, never for a member that keeps up.
+    fn gap(&self, dropped: u32, time: Timestamp) -> Frame;
 }
 
 /// A registered [`Encoding`]; see [`crate::HubBuilder::encoding`].
@@ -35,5 +41,11 @@ impl Encodings {
         } else {
             None
         }
+    }
+
+    /// The marker of a gap, at this moment.
+    pub(crate) fn gap(&self, encoding: EncodingId, dropped: u32) -> Frame {
+        let (_, encoding) = &self.0[usize::from(encoding.0)];
+        encoding.gap(dropped, SystemTime::now().into())
     }
 }

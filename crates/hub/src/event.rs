@@ -20,6 +20,9 @@ pub struct Event {
     pub kind: Box<str>,
     /// The workflows gateway's `event` member, e.g. `status_changed`.
     pub name: Option<Box<str>>,
+    /// In rooms whose members get the latest only: what the event is about. A newer event of the same room and key
+    /// supersedes an older one; without a key, one of the same room and kind.
+    pub key: Option<Box<str>>,
     /// The payload, JSON text that is never parsed again.
     pub data: Box<RawValue>,
     /// When it happened.
@@ -36,7 +39,8 @@ impl Event {
     /// An estimate of the memory an event holds, in bytes.
     pub(crate) fn weight_bytes(&self) -> usize {
         let rooms: usize = self.rooms.iter().map(|room| room.as_str().len() + 16).sum();
-        256 + self.data.get().len() + self.kind.len() + rooms + self.exclude.len() * 16
+        let key = self.key.as_ref().map_or(0, |key| key.len());
+        256 + self.data.get().len() + self.kind.len() + key + rooms + self.exclude.len() * 16
     }
 }
 

@@ -7,7 +7,9 @@ use crate::encoding::Encodings;
 use crate::publication::{Admission, Publication};
 use crate::sequencer::{Sequencer, ShardSet};
 use crate::shard::{self, ShardHandle};
-use crate::{Connection, Encoding, EncodingId, Event, Gateway, HubLimits, Registration, RoomName};
+use crate::{
+    Connection, Encoding, EncodingId, Event, Gateway, HubLimits, Registration, RoomClasses, RoomName,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -20,6 +22,7 @@ use tokio::sync::oneshot;
 pub struct HubBuilder {
     limits: HubLimits,
     shards: usize,
+    classes: RoomClasses,
     encodings: Vec<(Gateway, Arc<dyn Encoding>)>,
 }
 
@@ -59,8 +62,14 @@ impl HubBuilder {
         HubBuilder {
             limits,
             shards: shards.clamp(1, ShardSet::SHARDS_MAX),
+            classes: RoomClasses::default(),
             encodings: Vec::new(),
         }
+    }
+
+    /// Says which rooms are of which class. Without it, all are of [`crate::RoomClass::Close`].
+    pub fn classes(&mut self, classes: RoomClasses) {
+        self.classes = classes;
     }
 
     /// Registers a way to encode events for members that came through `gateway`. It is asked only for events that
@@ -79,6 +88,7 @@ impl HubBuilder {
         let clock = Clock::start();
         let sequencer = Arc::new(Sequencer::new());
         let connections = Arc::new(AtomicUsize::new(0));
+        let encodings = Encodings::new(self.encodings);
         let shards = (0..self.shards)
             .map(|number| {
                 shard::start(
@@ -87,6 +97,8 @@ impl HubBuilder {
                     clock,
                     sequencer.clone(),
                     connections.clone(),
+                    encodings.clone(),
+                    self.classes.clone(),
                 )
             })
             .collect();
@@ -94,7 +106,7 @@ impl HubBuilder {
             shards,
             sequencer,
             admission: Admission::new(self.limits.publish_bytes_in_flight_max),
-            encodings: Encodings::new(self.encodings),
+            encodings,
             clock,
             connections,
             connections_max: self.limits.connections_max,

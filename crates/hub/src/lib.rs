@@ -10,6 +10,7 @@
 //! is taken per delivery and nothing is awaited per connection.
 //! Invariant: all members of a room see its events in one order, the order of the room's sequencer stripe.
 
+mod backlog;
 mod clock;
 mod command;
 mod connection;
@@ -18,6 +19,7 @@ mod counters;
 mod encoding;
 mod event;
 mod hub;
+mod keys;
 mod limits;
 mod mailbox;
 mod outbox;
@@ -25,6 +27,7 @@ mod parcel;
 mod publication;
 mod relay;
 mod room;
+mod room_class;
 mod sequencer;
 mod shard;
 mod wheel;
@@ -38,3 +41,4 @@ pub use hub::{Hub, HubBuilder, Overloaded, RoomCensus};
 pub use limits::HubLimits;
 pub use relay::{Relay, RelayFrames};
 pub use room::{RoomName, RoomNameError};
+pub use room_class::{RoomClass, RoomClasses, RoomPrefix, RoomPrefixError, TwoClasses};

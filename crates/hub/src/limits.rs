@@ -7,11 +7,14 @@ use std::time::Duration;
 pub struct HubLimits {
     /// Connections at one time; the next one is refused with [`crate::Overloaded`].
     pub connections_max: usize,
-    /// Bytes waiting for one connection; beyond it the connection is closed with 4508.
+    /// Bytes waiting for one connection; beyond it the oldest events of rooms that drop them go, and without any the
+    /// connection is closed with 4508.
     pub outbox_bytes_max: usize,
-    /// Frames waiting for one connection; beyond it the connection is closed with 4508.
+    /// Frames waiting for one connection; beyond it as for its bytes.
     pub outbox_frames_max: usize,
-    /// How long a frame may wait for one connection before it is closed with 4508.
+    /// How long a frame may wait for one connection, and how long its socket may take nothing while one waits, before
+    /// it is closed with 4508. Events of rooms that drop them go instead; of those whose members get the latest only,
+    /// only the socket counts.
     pub outbox_age_max: Duration,
     /// Bytes of events that are published and not yet in every outbox. Publishers wait beyond it. An event counts
     /// as 64 KiB or more, so this bounds their number too.

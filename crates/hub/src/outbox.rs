@@ -1,18 +1,21 @@
 //! The frames a connection still has to write.
 
+use crate::EncodingId;
+use crate::backlog::{Backlog, Dropped, Load};
 use crate::clock::Ticks;
 use crate::parcel::Parcel;
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
+use tidings_wire::websocket::Frame;
 
 /// Most slices that one vectored write takes.
 pub(crate) const SLICES_MAX: usize = 64;
 
-type Backlog = VecDeque<Arc<Parcel>>;
-
 /// An ordered queue of parcels. Empty or with one parcel it owns no memory of its own; the queue behind the first one is
 /// borrowed from its shard's [`Spares`].
+///
+/// The first parcel is on its way, in part or next, and is written or thrown away with all others: only of those behind
+/// it, events are superseded or dropped.
 #[derive(Default)]
 pub(crate) struct Outbox {
     first: Option<Arc<Parcel>>,
@@ -41,12 +44,12 @@ impl Spares {
     fn take(&mut self) -> Box<Backlog> {
         self.0
             .pop()
-            .unwrap_or_else(|| Box::new(VecDeque::with_capacity(8)))
+            .unwrap_or_else(|| Box::new(Backlog::with_capacity(8)))
     }
 
     fn put(&mut self, mut backlog: Box<Backlog>) {
-        if self.0.len() < SPARES_MAX && backlog.capacity() <= SPARE_PARCELS_MAX {
-            backlog.clear();
+        if self.0.len() < SPARES_MAX && backlog.parcels.capacity() <= SPARE_PARCELS_MAX {
+            backlog.parcels.clear();
             self.0.push(backlog);
         }
     }
@@ -59,8 +62,63 @@ impl Outbox {
         if self.first.is_none() {
             self.first = Some(parcel);
         } else {
-            self.rest.get_or_insert_with(|| spares.take()).push_back(parcel);
+            self.rest
+                .get_or_insert_with(|| spares.take())
+                .parcels
+                .push_back(parcel);
         }
+    }
+
+    /// Appends an event, or lets it take the place of an older one of its key; says whether it did.
+    pub(crate) fn push_latest(&mut self, newer: Arc<Parcel>, spares: &mut Spares) -> bool {
+        let Some(rest) = &mut self.rest else {
+            self.push(newer, spares);
+            return false;
+        };
+        self.bytes += newer.bytes().len() as u32;
+        self.frames += newer.frames;
+        let Some(older) = rest.push_latest(newer) else {
+            return false;
+        };
+        self.bytes -= older.bytes().len() as u32;
+        self.frames -= older.frames;
+        true
+    }
+
+    /// See [`Backlog::drop_oldest`].
+    pub(crate) fn drop_oldest(
+        &mut self,
+        goes: impl FnMut(Load, &Parcel) -> bool,
+        marker: impl FnOnce(EncodingId, u32) -> Frame,
+    ) -> Dropped {
+        let mut load = self.load();
+        let Some(rest) = &mut self.rest else {
+            return Dropped::default();
+        };
+        let dropped = rest.drop_oldest(&mut load, goes, marker);
+        self.bytes = load.bytes as u32;
+        self.frames = load.frames as u32;
+        dropped
+    }
+
+    /// What waits, the first parcel included.
+    #[inline]
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            bytes: self.bytes(),
+            frames: self.frames(),
+        }
+    }
+
+    /// What waits, the first parcel included and the gap marker not.
+    pub(crate) fn load_without_marker(&self) -> Load {
+        let load = self.load();
+        self.rest.as_ref().map_or(load, |rest| rest.without_marker(load))
+    }
+
+    /// What waits behind the first parcel.
+    pub(crate) fn rest(&self) -> Option<&Backlog> {
+        self.rest.as_deref()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,7 +158,7 @@ impl Outbox {
         let rest = self
             .rest
             .iter()
-            .flat_map(|rest| rest.iter().map(|parcel| parcel.bytes()));
+            .flat_map(|rest| rest.parcels.iter().map(|parcel| parcel.bytes()));
         for (slice, bytes) in slices.iter_mut().zip(self.first().into_iter().chain(rest)) {
             *slice = IoSlice::new(bytes);
             count += 1;
@@ -149,8 +207,8 @@ impl Outbox {
     fn shift(&mut self, spares: &mut Spares) {
         self.first = None;
         if let Some(mut rest) = self.rest.take() {
-            self.first = rest.pop_front();
-            if rest.is_empty() {
+            self.first = rest.parcels.pop_front();
+            if rest.parcels.is_empty() {
                 spares.put(rest);
             } else {
                 self.rest = Some(rest);
@@ -160,74 +218,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tidings_wire::websocket::Frame;
-
-    /// Frames of these payload lengths; each frame is two bytes longer.
-    fn filled(lengths: &[usize]) -> (Outbox, Spares) {
-        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        for (place, length) in lengths.iter().enumerate() {
-            let parcel = Parcel::new(Frame::text(&"x".repeat(*length)), Ticks(place as u32));
-            outbox.push(parcel, &mut spares);
-        }
-        (outbox, spares)
-    }
-
-    #[test]
-    fn advance_counts_frames_and_remembers_a_part() {
-        let (mut outbox, mut spares) = filled(&[1, 2, 0]);
-        assert_eq!((outbox.bytes(), outbox.frames()), (9, 3));
-        assert_eq!(outbox.advance(2, &mut spares), 0);
-        assert_eq!(outbox.first(), Some(b"x".as_slice()));
-        assert_eq!(outbox.advance(1, &mut spares), 1);
-        assert_eq!((outbox.oldest(), outbox.frames()), (Some(Ticks(1)), 2));
-        assert_eq!(outbox.advance(6, &mut spares), 2);
-        assert!(outbox.is_empty() && outbox.bytes() == 0 && outbox.frames() == 0 && outbox.has_one());
-    }
-
-    #[test]
-    fn slices_follow_the_order_and_their_limit() {
-        let (outbox, _) = filled(&[1; 100]);
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        assert_eq!(outbox.slices(&mut slices), SLICES_MAX);
-        let (mut outbox, mut spares) = filled(&[1, 2]);
-        outbox.advance(2, &mut spares);
-        assert_eq!(outbox.slices(&mut slices), 2);
-        assert_eq!((&slices[0][..], &slices[1][2..]), (&b"x"[..], &b"xx"[..]));
-    }
-
-    #[test]
-    fn dropping_spares_the_parcel_in_flight() {
-        let (mut outbox, mut spares) = filled(&[3, 1, 1]);
-        outbox.advance(1, &mut spares);
-        assert_eq!(outbox.drop_waiting(&mut spares), 2);
-        assert_eq!((outbox.bytes(), outbox.frames()), (4, 1));
-        assert_eq!(outbox.advance(4, &mut spares), 1);
-        let (mut outbox, mut spares) = filled(&[3, 1]);
-        assert_eq!(outbox.drop_waiting(&mut spares), 2);
-        assert!(outbox.is_empty() && outbox.bytes() == 0);
-        let (mut outbox, mut spares) = filled(&[3, 1]);
-        outbox.advance(1, &mut spares);
-        assert_eq!(outbox.clear(&mut spares), 2);
-        assert!(outbox.is_empty() && outbox.bytes() == 0 && outbox.frames() == 0);
-    }
-
-    #[test]
-    fn a_bundle_counts_as_its_frames() {
-        let parcels: Vec<_> = (0..3)
-            .map(|place| Parcel::new(Frame::text("ab"), Ticks(place)))
-            .collect();
-        let bundle = Parcel::bundle(&parcels.iter().collect::<Vec<_>>()).unwrap();
-        assert_eq!(
-            (bundle.frames, bundle.published, bundle.bytes().len()),
-            (3, Ticks(0), 12)
-        );
-        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        outbox.push(bundle, &mut spares);
-        assert_eq!(outbox.frames(), 3);
-        assert_eq!(outbox.advance(11, &mut spares), 0);
-        assert_eq!(outbox.advance(1, &mut spares), 3);
-        assert!(outbox.is_empty());
-    }
-}
+mod tests;

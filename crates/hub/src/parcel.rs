@@ -1,5 +1,6 @@
 //! What outboxes hold.
 
+use crate::backlog::Fate;
 use crate::clock::Ticks;
 use std::sync::Arc;
 use tidings_wire::websocket::Frame;
@@ -12,14 +13,36 @@ pub(crate) struct Parcel {
     pub(crate) frames: u32,
     /// When the oldest of them was published.
     pub(crate) published: Ticks,
+    /// What may become of them while they wait.
+    pub(crate) fate: Fate,
 }
 
 impl Parcel {
-    pub(crate) fn new(frame: Frame, published: Ticks) -> Arc<Parcel> {
+    pub(crate) fn new(frame: Frame, published: Ticks, fate: Fate) -> Arc<Parcel> {
         Arc::new(Parcel {
             frame,
             frames: 1,
             published,
+            fate,
+        })
+    }
+
+    /// An event, for members who get all of them.
+    pub(crate) fn event(frame: Frame, published: Ticks) -> Arc<Parcel> {
+        Parcel::new(frame, published, Fate::KEPT)
+    }
+
+    /// A direct answer, or whatever else is no event.
+    pub(crate) fn answer(frame: Frame, now: Ticks) -> Arc<Parcel> {
+        Parcel::new(frame, now, Fate::ANSWER)
+    }
+
+    /// The same, with an age that begins now.
+    pub(crate) fn renewed(&self, now: Ticks) -> Arc<Parcel> {
+        Arc::new(Parcel {
+            frame: self.frame.clone(),
+            published: now,
+            ..*self
         })
     }
 
@@ -33,6 +56,7 @@ impl Parcel {
                 frame: Frame::concat(parcels.iter().map(|parcel| parcel.frame.clone())),
                 frames: parcels.iter().map(|parcel| parcel.frames).sum(),
                 published: first.published,
+                fate: first.fate,
             })),
         }
     }

@@ -45,9 +45,13 @@ impl Publication {
     pub(crate) fn parcel(&self, encoding: EncodingId) -> Option<&Arc<Parcel>> {
         let encode = || {
             let frame = self.encodings.frame(encoding, &self.event)?;
-            (!frame.is_empty()).then(|| Parcel::new(frame, self.published))
+            (!frame.is_empty()).then(|| Parcel::event(frame, self.published))
         };
         self.parcels[usize::from(encoding.0)].get_or_init(encode).as_ref()
+    }
+
+    pub(crate) fn event(&self) -> &Event {
+        &self.event
     }
 
     pub(crate) fn rooms(&self) -> &[RoomName] {

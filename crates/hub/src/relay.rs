@@ -1,9 +1,10 @@
 //! Outboxes of connections that have no plain socket to write: Engine.IO polling, TLS, SSE.
 
+use crate::EncodingId;
+use crate::backlog::{Backlog, Bounds, Dropped, Load};
 use crate::clock::Ticks;
 use crate::parcel::Parcel;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use tidings_wire::close_code::CloseCode;
@@ -19,9 +20,12 @@ pub struct Relay {
 
 #[derive(Default)]
 struct State {
-    parcels: VecDeque<Arc<Parcel>>,
-    bytes: usize,
-    frames: usize,
+    backlog: Backlog,
+    load: Load,
+    /// When the first frame was published that came after the task had last taken what waited.
+    since: Ticks,
+    /// An event was superseded since then.
+    is_lagging: bool,
     closed: Option<CloseCode>,
     on_cut: Option<Waker>,
 }
@@ -38,13 +42,26 @@ pub struct RelayFrames {
     pub closed: Option<CloseCode>,
 }
 
-/// The relay is over its bound.
-pub(crate) struct Full;
+/// What waited on a relay, as the shard takes it over.
+pub(crate) struct Handover {
+    pub(crate) backlog: Backlog,
+    pub(crate) closed: Option<CloseCode>,
+}
+
+/// What became of a frame, or of others for its sake.
+#[derive(Default)]
+pub(crate) struct Pushed {
+    pub(crate) superseded: bool,
+    /// The first one since the relay was last emptied.
+    pub(crate) began_to_lag: bool,
+    pub(crate) dropped: Dropped,
+    /// The relay is over its bound all the same.
+    pub(crate) is_full: bool,
+}
 
 /// A relay's bounds, as the shard judges them.
 pub(crate) struct RelayLimits {
-    pub(crate) bytes_max: usize,
-    pub(crate) frames_max: usize,
+    pub(crate) bounds: Bounds,
     pub(crate) age_ticks_max: u32,
 }
 
@@ -60,17 +77,17 @@ impl Relay {
         let mut state = self.state.lock();
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while let Some(parcel) = state
+            .backlog
             .parcels
             .pop_front_if(|parcel| taken.is_empty() || bytes + parcel.bytes().len() <= bytes_max)
         {
             bytes += parcel.bytes().len();
-            state.frames -= parcel.frames as usize;
+            state.load.take_away(&parcel);
             taken.push(parcel.frame.clone());
         }
-        state.bytes -= bytes;
-        let is_empty = state.parcels.is_empty();
-        if is_empty && state.parcels.capacity() > SPARE_PARCELS_MAX {
-            state.parcels = VecDeque::new();
+        let is_empty = state.backlog.parcels.is_empty();
+        if !taken.is_empty() || is_empty {
+            state.begin_again();
         }
         RelayFrames {
             frames: taken,
@@ -104,29 +121,32 @@ impl Relay {
     /// Whether nothing waits and the connection is open.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.parcels.is_empty() && state.closed.is_none()
+        state.backlog.parcels.is_empty() && state.closed.is_none()
     }
 
-    pub(crate) fn push(&self, parcel: Arc<Parcel>, now: Ticks, limits: &RelayLimits) -> Result<(), Full> {
+    pub(crate) fn hand_over(&self) -> Handover {
         let mut state = self.state.lock();
-        if state.closed.is_some() {
-            return Ok(());
+        let backlog = std::mem::take(&mut state.backlog);
+        state.load = Load::default();
+        state.begin_again();
+        Handover {
+            backlog,
+            closed: state.closed,
         }
-        let oldest = state.parcels.front().map_or(now, |parcel| parcel.published);
-        let bytes = state.bytes + parcel.bytes().len();
-        let frames = state.frames + parcel.frames as usize;
-        if (bytes > limits.bytes_max && !state.parcels.is_empty())
-            || frames > limits.frames_max
-            || now.since(oldest) > limits.age_ticks_max
-        {
-            return Err(Full);
-        }
-        state.bytes = bytes;
-        state.frames = frames;
-        state.parcels.push_back(parcel);
-        drop(state);
+    }
+
+    /// Queues a frame. Beyond the bounds, events that may be dropped make room, and `marker` makes the frame that
+    /// stands for them.
+    pub(crate) fn push(
+        &self,
+        next: Arc<Parcel>,
+        now: Ticks,
+        limits: &RelayLimits,
+        marker: impl FnOnce(EncodingId, u32) -> Frame,
+    ) -> Pushed {
+        let pushed = self.state.lock().push(next, now, limits, marker);
         self.ready.notify_one();
-        Ok(())
+        pushed
     }
 
     /// Ends the relay, throws away what waits and has the socket let go. Returns the number of frames dropped.
@@ -144,9 +164,8 @@ impl Relay {
         let mut state = self.state.lock();
         state.closed.get_or_insert(code);
         let dropped = if dropping {
-            state.bytes = 0;
-            state.parcels = VecDeque::new();
-            std::mem::take(&mut state.frames)
+            state.backlog = Backlog::default();
+            std::mem::take(&mut state.load).frames
         } else {
             0
         };
@@ -154,5 +173,49 @@ impl Relay {
         self.ready.notify_one();
         self.ready.notify_waiters();
         dropped
+    }
+}
+
+impl State {
+    /// The task has taken what waited, or the first part of it.
+    fn begin_again(&mut self) {
+        self.is_lagging = false;
+        if let Some(first) = self.backlog.parcels.front() {
+            self.since = first.published;
+        } else if self.backlog.parcels.capacity() > SPARE_PARCELS_MAX {
+            self.backlog = Backlog::default();
+        }
+    }
+
+    fn push(
+        &mut self,
+        next: Arc<Parcel>,
+        now: Ticks,
+        limits: &RelayLimits,
+        marker: impl FnOnce(EncodingId, u32) -> Frame,
+    ) -> Pushed {
+        let mut pushed = Pushed::default();
+        if self.closed.is_some() {
+            return pushed;
+        }
+        if self.backlog.parcels.is_empty() {
+            self.since = next.published;
+        }
+        pushed.is_full = now.since(self.since) > limits.age_ticks_max;
+        self.load.add(&next);
+        if !next.fate.is_latest() {
+            self.backlog.parcels.push_back(next);
+        } else if let Some(older) = self.backlog.push_latest(next) {
+            self.load.take_away(&older);
+            pushed.superseded = true;
+            pushed.began_to_lag = !std::mem::replace(&mut self.is_lagging, true);
+        }
+        let bounds = &limits.bounds;
+        if bounds.are_exceeded_by(self.load) {
+            let goes = |load, _: &Parcel| bounds.are_exceeded_by(load);
+            pushed.dropped = self.backlog.drop_oldest(&mut self.load, goes, marker);
+            pushed.is_full |= bounds.are_exceeded_by(self.backlog.without_marker(self.load));
+        }
+        pushed
     }
 }

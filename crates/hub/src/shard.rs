@@ -10,18 +10,22 @@ mod delivery;
 mod flush;
 mod rooms;
 mod slot;
+mod slow;
 mod timing;
 
+use crate::backlog::Bounds;
 use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
 use crate::counters::{ShardCounters, Tally};
+use crate::encoding::Encodings;
+use crate::keys::Keys;
 use crate::mailbox::Mailbox;
 use crate::outbox::{Outbox, Spares};
 use crate::publication::Publication;
 use crate::relay::RelayLimits;
 use crate::sequencer::Sequencer;
 use crate::wheel::{Deadline, Wheel};
-use crate::{HubLimits, RoomCensus};
+use crate::{HubLimits, RoomCensus, RoomClasses};
 use flush::Unblocked;
 use rooms::Rooms;
 use slot::{Ledger, Slot};
@@ -53,8 +57,7 @@ pub(crate) struct ShardHandle {
 
 /// The shard's bounds, in its own units.
 struct Limits {
-    outbox_bytes_max: usize,
-    outbox_frames_max: usize,
+    outbox: Bounds,
     outbox_age_ticks_max: u32,
     bundle_bytes_max: usize,
     close_timeout_ticks: u32,
@@ -62,10 +65,9 @@ struct Limits {
 }
 
 impl Limits {
-    /// A single frame may be larger than the bound on bytes: what was accepted must be deliverable.
+    #[inline]
     fn are_exceeded_by(&self, outbox: &Outbox) -> bool {
-        (outbox.bytes() > self.outbox_bytes_max && !outbox.has_one())
-            || outbox.frames() > self.outbox_frames_max
+        self.outbox.are_exceeded_by(outbox.load())
     }
 }
 
@@ -92,6 +94,9 @@ struct Shard {
     spares: Spares,
     /// Slots found over their bound while a room was iterated.
     overflowing: Vec<u32>,
+    encodings: Encodings,
+    classes: RoomClasses,
+    keys: Keys,
     /// Numbers publishes that need to visit a connection at most once.
     visit: u32,
     /// Set once a drain is on.
@@ -106,6 +111,8 @@ pub(crate) fn start(
     clock: Clock,
     sequencer: Arc<Sequencer>,
     connections: Arc<AtomicUsize>,
+    encodings: Encodings,
+    classes: RoomClasses,
 ) -> Arc<ShardHandle> {
     let handle = Arc::new(ShardHandle {
         mailbox: Mailbox::new(limits.mailbox_commands_max),
@@ -114,6 +121,10 @@ pub(crate) fn start(
     });
     let now = clock.now();
     let age_ticks_max = ticks(limits.outbox_age_max);
+    let bounds = Bounds {
+        bytes_max: limits.outbox_bytes_max,
+        frames_max: limits.outbox_frames_max,
+    };
     let shard = Shard {
         number,
         handle: handle.clone(),
@@ -122,14 +133,12 @@ pub(crate) fn start(
         clock,
         now,
         limits: Limits {
-            outbox_bytes_max: limits.outbox_bytes_max,
-            outbox_frames_max: limits.outbox_frames_max,
+            outbox: bounds,
             outbox_age_ticks_max: age_ticks_max,
             bundle_bytes_max: BUNDLE_BYTES_MAX.min(limits.outbox_bytes_max / 16),
             close_timeout_ticks: ticks(limits.close_timeout),
             relay: RelayLimits {
-                bytes_max: limits.outbox_bytes_max,
-                frames_max: limits.outbox_frames_max,
+                bounds,
                 age_ticks_max,
             },
         },
@@ -142,6 +151,9 @@ pub(crate) fn start(
         wheel: Wheel::new(ticks(limits.timer_tick), now),
         spares: Spares::default(),
         overflowing: Vec::new(),
+        encodings,
+        classes,
+        keys: Keys::default(),
         visit: 0,
         draining: None,
         tally: Tally::default(),

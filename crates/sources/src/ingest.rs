@@ -172,6 +172,7 @@ impl Ingest {
             rooms: vec![room],
             kind: self.kind.clone(),
             name: None,
+            key: None,
             data,
             time: self.clock.now(),
             gateways: Gateways::only(Gateway::Tasks),

@@ -36,6 +36,14 @@ impl Encoding for EventEncoding {
             push_timestamp_and_end(buffer, event.time);
         }))
     }
+
+    fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
+        Frame::build(Opcode::Text, 96, |buffer| {
+            buffer.extend_from_slice(b"{\"type\":\"gap\",\"dropped\":");
+            buffer.extend_from_slice(dropped.to_string().as_bytes());
+            push_timestamp_and_end(buffer, time);
+        })
+    }
 }
 
 /// The first frame of every connection.
@@ -79,6 +87,7 @@ mod tests {
             rooms: Vec::new(),
             kind: kind.into(),
             name: Some("ignored".into()),
+            key: None,
             data: RawValue::from_string(data.to_owned()).unwrap(),
             time: Timestamp::from_millis(1_770_465_600_000),
             gateways: Gateways::ALL,
@@ -114,5 +123,9 @@ mod tests {
             r#"{"type":"connected","message":"WebSocket connected successfully","user_id":"user-123 \"ä\"","timestamp":"2026-02-07T12:00:00.000Z"}"#
         );
         assert_eq!(text(&pong()), r#"{"type":"pong"}"#);
+        assert_eq!(
+            text(&EventEncoding.gap(17, Timestamp::from_millis(1_770_465_600_000))),
+            r#"{"type":"gap","dropped":17,"timestamp":"2026-02-07T12:00:00.000Z"}"#
+        );
     }
 }

@@ -55,6 +55,10 @@ impl Assembly {
         stop: CancellationToken,
     ) -> Outcome<Self> {
         let mut builder = HubBuilder::new(hub::limits(config, connections_max), hub::shards(config));
+        let classes = config.slow_consumers.classes();
+        builder.classes(
+            classes.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("slow_consumers")))?,
+        );
         let flow_encodings = FlowEncodings::register(&mut builder);
         let tasks_encodings = TasksEncodings::register(&mut builder);
         let workflows_encodings = WorkflowsEncodings::register(&mut builder);

@@ -27,6 +27,7 @@ mod secret;
 mod section;
 mod server;
 mod setting;
+mod slow_consumers;
 mod store;
 mod tasks;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub(crate) use self::reference::reference;
 pub(crate) use self::secret::Secret;
 use self::section::Section;
 pub(crate) use self::server::{Mode, Server};
+pub(crate) use self::slow_consumers::SlowConsumers;
 pub(crate) use self::store::Store;
 pub(crate) use self::tasks::{Dapr, Tasks};
 pub(crate) use self::workflows::Workflows;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) log: Log,
     pub(crate) limits: Limits,
+    pub(crate) slow_consumers: SlowConsumers,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
@@ -92,6 +95,7 @@ impl Config {
             server: Server::defaults(base),
             log: Log::defaults(base),
             limits: Limits::defaults(base),
+            slow_consumers: SlowConsumers::defaults(base),
             heartbeat: Heartbeat::defaults(base),
             origins: Origins::defaults(base),
             proxies: Proxies::defaults(base),
@@ -107,11 +111,12 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 14] {
+    fn sections(&self) -> [&dyn Section; 15] {
         [
             &self.server,
             &self.log,
             &self.limits,
+            &self.slow_consumers,
             &self.heartbeat,
             &self.origins,
             &self.proxies,
@@ -126,11 +131,12 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 14] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 15] {
         [
             &mut self.server,
             &mut self.log,
             &mut self.limits,
+            &mut self.slow_consumers,
             &mut self.heartbeat,
             &mut self.origins,
             &mut self.proxies,

@@ -40,8 +40,16 @@ pub(crate) fn readings(figures: &Figures) -> Readings {
         bytes_sent: figures.bytes_written,
         publishes: figures.publishes,
         deliveries: figures.deliveries,
-        drops: vec![("connection_closed", figures.frames_dropped)],
-        slow_consumers: figures.closed.of(CloseCode::SlowConsumer),
+        drops: vec![
+            ("connection_closed", figures.frames_dropped),
+            ("superseded", figures.events_superseded),
+            ("gap", figures.events_dropped),
+        ],
+        slow_consumers: vec![
+            ("close", figures.closed.of(CloseCode::SlowConsumer)),
+            ("latest", figures.lags),
+            ("drop_oldest", figures.gaps),
+        ],
         latency: Distribution {
             bounds: LATENCY_BOUNDS_SECONDS.to_vec(),
             counts: figures.latency.to_vec(),

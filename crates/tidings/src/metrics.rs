@@ -51,8 +51,9 @@ pub(crate) struct Readings {
     pub(crate) deliveries: u64,
     /// Events not given to connections, or not taken in, by reason.
     pub(crate) drops: Vec<(&'static str, u64)>,
-    /// Connections cut for not reading.
-    pub(crate) slow_consumers: u64,
+    /// Connections that did not keep up, by what was done about it: closed, begun to get the latest only, begun to
+    /// have a gap.
+    pub(crate) slow_consumers: Vec<(&'static str, u64)>,
     /// Time from publish to write.
     pub(crate) latency: Distribution,
     /// Frames written to sockets.
@@ -154,7 +155,7 @@ mod tests {
             publishes: 10,
             deliveries: 11,
             drops: vec![("slow_consumer", 12)],
-            slow_consumers: 2,
+            slow_consumers: vec![("close", 2), ("latest", 3)],
             latency: Distribution {
                 bounds: vec![0.001],
                 counts: vec![13, 0],
@@ -197,7 +198,8 @@ mod tests {
             "tidings_publishes_total 10",
             "tidings_deliveries_total 11",
             "tidings_drops_total{reason=\"slow_consumer\"} 12",
-            "tidings_slow_consumers_total 2",
+            "tidings_slow_consumers_total{policy=\"close\"} 2",
+            "tidings_slow_consumers_total{policy=\"latest\"} 3",
             "tidings_publish_to_write_seconds_sum 0.0065",
             "tidings_publish_to_write_seconds_count 13",
             "tidings_publish_to_write_seconds_bucket{le=\"0.001\"} 13",

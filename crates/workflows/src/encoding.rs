@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
 use tidings_wire::json;
+use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
 
 /// The encodings of this gateway, registered before the hub starts.
@@ -43,13 +44,22 @@ impl Encoding for Json {
             text.extend_from_slice(br#""}"#);
         }))
     }
+
+    fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
+        Frame::build(Opcode::Text, 96, |text| {
+            text.extend_from_slice(br#"{"type":"gap","dropped":"#);
+            text.extend_from_slice(dropped.to_string().as_bytes());
+            text.extend_from_slice(br#","timestamp":""#);
+            time.push_to(text);
+            text.extend_from_slice(br#""}"#);
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::value::RawValue;
     use tidings_hub::{EventId, Gateways};
-    use tidings_wire::time::Timestamp;
 
     use super::*;
 
@@ -59,6 +69,7 @@ mod tests {
             rooms: Vec::new(),
             kind: "execution_update".into(),
             name: name.map(Into::into),
+            key: None,
             data: RawValue::from_string(data.to_owned()).unwrap(),
             time: Timestamp::from_millis(1_770_465_600_000),
             gateways: Gateways::ALL,
@@ -68,7 +79,10 @@ mod tests {
     }
 
     fn text(name: Option<&str>, data: &str) -> String {
-        let frame = Json.frame(&event(name, data)).unwrap();
+        text_of(&Json.frame(&event(name, data)).unwrap())
+    }
+
+    fn text_of(frame: &Frame) -> String {
         let payloads: Vec<_> = frame.messages().collect();
         assert_eq!(payloads.len(), 1);
         String::from_utf8(payloads[0].1.to_vec()).unwrap()
@@ -83,6 +97,10 @@ mod tests {
         assert_eq!(
             text(None, "null"),
             r#"{"type":"execution_update","event":null,"data":null,"timestamp":"2026-02-07T12:00:00.000Z"}"#
+        );
+        assert_eq!(
+            text_of(&Json.gap(17, Timestamp::from_millis(1_770_465_600_000))),
+            r#"{"type":"gap","dropped":17,"timestamp":"2026-02-07T12:00:00.000Z"}"#
         );
     }
 }

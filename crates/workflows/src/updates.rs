@@ -75,7 +75,11 @@ pub(crate) fn node(node: &Node, now: Timestamp) -> Event {
         message: node.message.as_deref(),
     };
     let room = room("execution", node.execution_id.as_str());
-    event(room, "node_update", "status_changed", json(&data), now)
+    Event {
+        // The members of a room may want the latest alone: of each node.
+        key: Some(node.node_id.as_str().into()),
+        ..event(room, "node_update", "status_changed", json(&data), now)
+    }
 }
 
 pub(crate) fn workflow(workflow: &Workflow, change: WorkflowChange, now: Timestamp) -> Event {
@@ -127,6 +131,7 @@ fn event(room: RoomName, kind: &str, name: &str, data: Box<RawValue>, now: Times
         rooms: vec![room],
         kind: kind.into(),
         name: Some(name.into()),
+        key: None,
         data,
         time: now,
         gateways: Gateways::only(Gateway::Workflows),

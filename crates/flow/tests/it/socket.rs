@@ -227,6 +227,7 @@ async fn a_namespace_that_was_left_hears_nothing() {
         rooms: vec![RoomName::new("tenant:t1").unwrap()],
         kind: "lead_event".into(),
         name: None,
+        key: None,
         data,
         time: Timestamp::from_millis(0),
         gateways: Gateways::ALL,

@@ -21,7 +21,8 @@ impl Shard {
         match slot.link {
             Link::Relayed => self.close_relay(number, code, false),
             Link::Open | Link::Blocked => {
-                slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
+                slot.outbox
+                    .push(Parcel::answer(frame, self.now), &mut self.spares);
                 if slot.link == Link::Open {
                     self.write(number);
                 }
@@ -43,7 +44,7 @@ impl Shard {
         let dropped = slot.outbox.drop_waiting(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
         slot.outbox
-            .push(Parcel::new(Frame::close(code), self.now), &mut self.spares);
+            .push(Parcel::answer(Frame::close(code), self.now), &mut self.spares);
         if slot.link == Link::Open {
             self.write(number);
         }

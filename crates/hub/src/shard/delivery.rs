@@ -3,8 +3,10 @@
 use super::Shard;
 use super::bundles::Bundles;
 use super::slot::Link;
+use crate::RoomClass;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
+use crate::relay::Handover;
 use crate::wheel::Purpose;
 use std::sync::Arc;
 use tidings_wire::websocket::Frame;
@@ -15,13 +17,20 @@ impl Shard {
         let Some(first) = run.first() else { return };
         self.tally.events += run.len() as u64;
         if let Some(room) = first.only_room() {
-            if let Some(number) = self.rooms.number(room) {
+            let Some(number) = self.rooms.number(room) else {
+                return run.clear();
+            };
+            if self.rooms.class(number) == RoomClass::Close {
                 let mut bundles = Bundles::of(run, self.limits.bundle_bytes_max);
                 for place in 0..self.rooms.members(number).len() {
                     let member = self.rooms.members(number)[place];
                     for parcel in bundles.for_encoding(member.encoding) {
                         self.append(member.slot, parcel);
                     }
+                }
+            } else {
+                for publication in &*run {
+                    self.deliver_by_class(publication, number, false);
                 }
             }
         } else {
@@ -33,13 +42,27 @@ impl Shard {
         self.cut_overflowing();
     }
 
-    /// An event to several rooms, or with exclusions: each connection at most once.
+    /// An event to several rooms, or with exclusions: each connection at most once, by the room among them that loses
+    /// least.
     fn deliver_with_care(&mut self, publication: &Publication) {
         self.visit = self.visit.wrapping_add(1).max(1);
+        for class in self.classes.in_use() {
+            self.visit_rooms(publication, *class);
+        }
+    }
+
+    fn visit_rooms(&mut self, publication: &Publication, class: RoomClass) {
         for room in publication.rooms() {
             let Some(number) = self.rooms.number(room) else {
                 continue;
             };
+            if self.rooms.class(number) != class {
+                continue;
+            }
+            if class != RoomClass::Close {
+                self.deliver_by_class(publication, number, true);
+                continue;
+            }
             for place in 0..self.rooms.members(number).len() {
                 let member = self.rooms.members(number)[place];
                 let ledger = &mut self.ledgers[member.slot as usize];
@@ -55,7 +78,7 @@ impl Shard {
     }
 
     #[inline]
-    fn append(&mut self, number: u32, parcel: &Arc<Parcel>) {
+    pub(super) fn append(&mut self, number: u32, parcel: &Arc<Parcel>) {
         let slot = &mut self.slots[number as usize];
         if slot.closing {
             return;
@@ -79,34 +102,6 @@ impl Shard {
         }
     }
 
-    /// An outbox is over its bound. A burst can outrun the rolling flush, which says nothing about the client: only
-    /// one whose socket does not take it either is slow.
-    #[cold]
-    fn relieve(&mut self, number: u32) {
-        if self.slots[number as usize].link == Link::Open {
-            self.write(number);
-        }
-        if self.limits.are_exceeded_by(&self.slots[number as usize].outbox) {
-            self.overflowing.push(number);
-        }
-    }
-
-    /// Cuts those that were found over their bound.
-    fn cut_overflowing(&mut self) {
-        for slot in std::mem::take(&mut self.overflowing) {
-            self.cut_slow_consumer(slot);
-        }
-    }
-
-    fn append_to_relay(&mut self, number: u32, parcel: &Arc<Parcel>) {
-        let slot = &self.slots[number as usize];
-        let relay = slot.connection.as_ref().and_then(|connection| connection.relay());
-        let pushed = relay.map(|relay| relay.push(parcel.clone(), self.now, &self.limits.relay));
-        if matches!(pushed, Some(Err(_))) {
-            self.overflowing.push(number);
-        }
-    }
-
     /// Appends a direct answer and writes at once: it does not wait a lap of the dirty queue.
     pub(super) fn answer(&mut self, number: u32, frame: Frame) {
         let slot = &mut self.slots[number as usize];
@@ -115,16 +110,17 @@ impl Shard {
         }
         match slot.link {
             Link::Open | Link::Blocked => {
-                slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
+                slot.outbox
+                    .push(Parcel::answer(frame, self.now), &mut self.spares);
                 if slot.link == Link::Open {
                     self.write(number);
                 }
-                if self.limits.are_exceeded_by(&self.slots[number as usize].outbox) {
+                if !self.make_room(number) {
                     self.cut_slow_consumer(number);
                 }
             }
             Link::Relayed => {
-                self.append_to_relay(number, &Parcel::new(frame, self.now));
+                self.append_to_relay(number, &Parcel::answer(frame, self.now));
                 self.cut_overflowing();
             }
             Link::Free | Link::Dead => {}
@@ -137,7 +133,7 @@ impl Shard {
             return;
         };
         let Some(relay) = connection.relay() else { return };
-        let waiting = relay.take();
+        let Handover { backlog, closed } = relay.hand_over();
         let slot = &mut self.slots[number as usize];
         if slot.link == Link::Dead {
             // It was cut while it had no socket to cut.
@@ -147,13 +143,13 @@ impl Shard {
             return;
         }
         slot.link = Link::Open;
-        for frame in waiting.frames {
-            slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
+        for parcel in backlog.parcels {
+            slot.outbox.push(parcel.renewed(self.now), &mut self.spares);
         }
-        if let Some(code) = waiting.closed {
+        if let Some(code) = closed {
             slot.closing = true;
             slot.outbox
-                .push(Parcel::new(Frame::close(code), self.now), &mut self.spares);
+                .push(Parcel::answer(Frame::close(code), self.now), &mut self.spares);
             self.set_deadline(number, Purpose::Reset, self.limits.close_timeout_ticks);
         }
         self.write(number);

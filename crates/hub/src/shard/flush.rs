@@ -1,6 +1,6 @@
 //! From outboxes to sockets.
 
-use super::slot::{Link, Slot};
+use super::slot::{Blocked, Link, Slot};
 use super::{LONE_SLICE_MAX, SLICE_MAX, SLICE_MIN, Shard};
 use crate::clock::Ticks;
 use crate::counters::Tally;
@@ -131,6 +131,16 @@ impl Shard {
             Err(_) => return self.cut(number),
         }
         slot.link = Link::Blocked;
+        let head = slot.outbox.first().map_or(0, |first| first.as_ptr() as usize);
+        let blocked = &mut self.ledgers[number as usize].blocked;
+        let oldest = slot.outbox.oldest();
+        if blocked.head != head || oldest.is_some_and(|oldest| oldest.since(blocked.since) > 0) {
+            *blocked = Blocked {
+                head,
+                since: self.now,
+                is_lagging: false,
+            };
+        }
         let epoch = slot.epoch;
         let watch_age = !slot.age_watched && !slot.closing;
         slot.age_watched |= watch_age;

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::slot::Membership;
-use crate::{EncodingId, RoomCensus, RoomName};
+use crate::{EncodingId, RoomCensus, RoomClass, RoomClasses, RoomName};
 use std::collections::HashMap;
 
 /// A member of a room.
@@ -14,6 +14,7 @@ pub(super) struct Member {
 
 struct Room {
     name: RoomName,
+    class: RoomClass,
     members: Vec<Member>,
 }
 
@@ -36,12 +37,23 @@ impl Rooms {
             .map_or(&[], |room| &room.members)
     }
 
-    fn number_or_new(&mut self, name: &RoomName) -> u32 {
+    pub(super) fn name(&self, number: u32) -> Option<&RoomName> {
+        self.rooms[number as usize].as_ref().map(|room| &room.name)
+    }
+
+    pub(super) fn class(&self, number: u32) -> RoomClass {
+        self.rooms[number as usize]
+            .as_ref()
+            .map_or(RoomClass::Close, |room| room.class)
+    }
+
+    fn number_or_new(&mut self, name: &RoomName, classes: &RoomClasses) -> u32 {
         if let Some(number) = self.number(name) {
             return number;
         }
         let room = Some(Room {
             name: name.clone(),
+            class: classes.of(name),
             members: Vec::new(),
         });
         let number = if let Some(number) = self.free.pop() {
@@ -76,7 +88,7 @@ impl Shard {
         if self.slots[slot as usize].closing {
             return;
         }
-        let number = self.rooms.number_or_new(name);
+        let number = self.rooms.number_or_new(name, &self.classes);
         let room = self.rooms.rooms[number as usize]
             .as_mut()
             .expect("a numbered room exists");

@@ -50,6 +50,18 @@ pub(super) struct Ledger {
     pub(super) visited: u32,
     /// What a drain will close it with, and when.
     pub(super) drain: Option<(CloseCode, Ticks)>,
+    pub(super) blocked: Blocked,
+}
+
+/// What is remembered of a connection whose socket was full.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Blocked {
+    /// Where the first frame's unwritten part begins: it has moved when the socket has taken something since.
+    pub(super) head: usize,
+    /// When that was first seen there.
+    pub(super) since: Ticks,
+    /// An event was superseded since then.
+    pub(super) is_lagging: bool,
 }
 
 /// A connection's place in a room.
@@ -92,6 +104,7 @@ impl Shard {
                 ping_due: self.now,
                 visited: 0,
                 drain: None,
+                blocked: Blocked::default(),
             });
             self.slots.len() as u32 - 1
         });
@@ -119,6 +132,7 @@ impl Shard {
         slot.closing = false;
         slot.age_watched = false;
         self.ledgers[number as usize].drain = None;
+        self.ledgers[number as usize].blocked = Blocked::default();
         // A slot that stands in the dirty queue is free once its turn has come; it must not stand there twice.
         if !slot.dirty {
             self.free.push(number);

@@ -74,29 +74,4 @@ impl Shard {
             left => self.set_deadline(number, Purpose::Drain, left),
         }
     }
-
-    /// Cuts a connection whose oldest frame has waited too long, or looks again when it would have.
-    fn judge_age(&mut self, number: u32) {
-        let slot = &mut self.slots[number as usize];
-        slot.age_watched = false;
-        if slot.closing {
-            return;
-        }
-        let Some(oldest) = slot.outbox.oldest() else {
-            return;
-        };
-        let age = self.now.since(oldest);
-        let Some(left) = self
-            .limits
-            .outbox_age_ticks_max
-            .checked_sub(age)
-            .filter(|left| *left > 0)
-        else {
-            return self.cut_slow_consumer(number);
-        };
-        if slot.link == Link::Blocked {
-            slot.age_watched = true;
-            self.set_deadline(number, Purpose::Age, left);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::{
     Connection, Encoding, EncodingId, Event, EventId, Gateway, Gateways, Heartbeat, Hub, HubBuilder,
-    HubLimits, Registration, RoomName,
+    HubLimits, Registration, RoomClasses, RoomName,
 };
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
@@ -18,6 +18,10 @@ struct Data;
 impl Encoding for Data {
     fn frame(&self, event: &Event) -> Option<Frame> {
         Some(Frame::text(event.data.get()))
+    }
+
+    fn gap(&self, dropped: u32, _: Timestamp) -> Frame {
+        Frame::text(&format!("gap {dropped}"))
     }
 }
 
@@ -39,13 +43,32 @@ impl Fixture {
         Fixture::with_heartbeat(limits, shards, Duration::from_secs(25), Duration::from_secs(20)).await
     }
 
+    /// A hub in which of rooms `latest:…` the latest is enough, and rooms `drop:…` drop their oldest events.
+    pub(crate) async fn with_classes(limits: HubLimits) -> Fixture {
+        let prefix = |text: &str| [text.parse().unwrap()];
+        let classes = RoomClasses::new(&prefix("latest:"), &prefix("drop:")).unwrap();
+        let hour = Duration::from_hours(1);
+        Fixture::built(limits, 1, classes, hour, hour).await
+    }
+
     pub(crate) async fn with_heartbeat(
         limits: HubLimits,
         shards: usize,
         interval: Duration,
         timeout: Duration,
     ) -> Fixture {
+        Fixture::built(limits, shards, RoomClasses::default(), interval, timeout).await
+    }
+
+    async fn built(
+        limits: HubLimits,
+        shards: usize,
+        classes: RoomClasses,
+        interval: Duration,
+        timeout: Duration,
+    ) -> Fixture {
         let mut builder = HubBuilder::new(limits, shards);
+        builder.classes(classes);
         let encoding = builder.encoding(Gateway::Tasks, Arc::new(Data));
         let hub = builder.start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,18 +86,21 @@ impl Fixture {
     }
 
     pub(crate) async fn connect(&self) -> (Arc<Connection>, Client) {
+        let (socket, client) = self.sockets().await;
+        (self.hub.open(self.registration(Some(socket))).unwrap(), client)
+    }
+
+    /// The server's and the client's end of a connection that nobody has opened.
+    pub(crate) async fn sockets(&self) -> (TcpStream, Client) {
         let address = self.listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), self.listener.accept());
         let socket = accepted.unwrap().0;
         socket.set_nodelay(true).unwrap();
-        let connection = self.hub.open(self.registration(Some(socket))).unwrap();
-        (
-            connection,
-            Client {
-                stream: client.unwrap(),
-                buffer: Vec::new(),
-            },
-        )
+        let client = Client {
+            stream: client.unwrap(),
+            buffer: Vec::new(),
+        };
+        (socket, client)
     }
 
     pub(crate) fn registration(&self, socket: Option<TcpStream>) -> Registration {
@@ -96,6 +122,7 @@ pub(crate) fn event(rooms: &[&str], data: &str) -> Event {
         rooms: rooms.iter().map(|name| room(name)).collect(),
         kind: "test".into(),
         name: None,
+        key: None,
         data: RawValue::from_string(data.to_owned()).unwrap(),
         time: Timestamp::from_millis(0),
         gateways: Gateways::ALL,

@@ -2,6 +2,7 @@ use super::*;
 use crate::fixture::{RecordingBus, dead_letters, ingest, store};
 use tidings_bus::MemoryBus;
 use tidings_hub::{Encoding, Heartbeat, HubBuilder, HubLimits, Registration};
+use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
 use tokio::task::JoinSet;
 
@@ -188,6 +189,10 @@ struct DataOnly;
 impl Encoding for DataOnly {
     fn frame(&self, event: &Event) -> Option<Frame> {
         Some(Frame::text(event.data.get()))
+    }
+
+    fn gap(&self, dropped: u32, _: Timestamp) -> Frame {
+        Frame::text(&dropped.to_string())
     }
 }
 

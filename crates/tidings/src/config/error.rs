@@ -37,6 +37,12 @@ pub(super) enum ConfigError {
     },
     #[error("{place}: `{path}` and the key it stands for are both set")]
     Twice { place: Place, path: String },
+    #[error("{place}: `{path}`: {message}")]
+    Contradiction {
+        place: Place,
+        path: String,
+        message: String,
+    },
 }
 
 /// All faults of a configuration, one a line.

@@ -68,11 +68,14 @@ section! {
         payload_packets_max: u32 = 1_024, within 1..=1_048_576;
         /// Attachments of one Socket.IO packet; beyond it, 1002.
         attachments_max: u32 = 10, within 0..=1_024;
-        /// Bytes waiting for one connection; beyond it, 4508.
+        /// Bytes waiting for one connection. Beyond it, the oldest events of `slow_consumers.drop_oldest` go; without
+        /// any, 4508.
         outbox_bytes_max: u32 = 1_048_576, within 1_024..=1_073_741_824;
-        /// Frames waiting for one connection; beyond it, 4508.
+        /// Frames waiting for one connection. Beyond it as for its bytes.
         outbox_frames_max: u32 = 1_024, within 1..=1_048_576;
-        /// How long a frame may wait for one connection before 4508, in milliseconds.
+        /// How long a frame may wait for one connection, and how long a socket may take nothing while a frame waits,
+        /// before 4508, in milliseconds. Events of `slow_consumers.drop_oldest` go instead; for those of
+        /// `slow_consumers.latest` only the socket counts.
         outbox_age_ms_max: u64 = 30_000, within 100..=3_600_000;
         /// Bytes of events that are published and not yet in every outbox; publishers wait beyond it.
         publish_bytes_in_flight_max: u32 = 67_108_864, within 1_048_576..=4_294_967_295;

@@ -116,6 +116,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
             Err(error) => errors.push(error),
         }
     }
+    errors.extend(check_classes(&config, &places));
     if errors.is_empty() {
         Ok(Loaded { config, places })
     } else {
@@ -156,6 +157,17 @@ fn check_pairs(assignments: &[Assignment]) -> Vec<ConfigError> {
             path: with_file.path.clone(),
         })
         .collect()
+}
+
+/// A prefix of room names in two lists contradicts itself, whichever source each list is from.
+fn check_classes(config: &Config, places: &BTreeMap<String, Place>) -> Option<ConfigError> {
+    let message = config.slow_consumers.classes().err()?.to_string();
+    let path = "slow_consumers.drop_oldest";
+    Some(ConfigError::Contradiction {
+        place: places.get(path)?.clone(),
+        path: path.to_owned(),
+        message,
+    })
 }
 
 fn read_file(path: &Path) -> Result<String, ConfigError> {

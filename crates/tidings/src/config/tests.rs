@@ -198,6 +198,14 @@ fn faults_in_a_file_name_line_key_and_remedy() {
             "FILE:3: `auth.jwt.secret_file` and the key it stands for are both set",
         ),
         (
+            "[slow_consumers]\nlatest = [\"\"]",
+            "FILE:2: `slow_consumers.latest`: expected a list, each item the beginning of room names: 1 to 256 bytes without control characters, found a list",
+        ),
+        (
+            "[slow_consumers]\nlatest = [\"a:\", \"b:\"]\ndrop_oldest = [\"c:\", \"b:\"]",
+            "FILE:3: `slow_consumers.drop_oldest`: the prefix \"b:\" stands for two classes",
+        ),
+        (
             "[bus]\nurl = \"redis://x\"",
             "FILE:2: `bus.url`: expected `memory://`, found \"redis://x\"",
         ),

@@ -76,11 +76,12 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
         "reason",
         &readings.drops,
     )?;
-    counter(
+    counters(
         to,
         "tidings_slow_consumers",
-        "Connections closed for not reading",
-        readings.slow_consumers,
+        "Connections that did not keep up, by what was done about it",
+        "policy",
+        &readings.slow_consumers,
     )?;
     histogram(
         to,

@@ -1,4 +1,5 @@
-//! What a publisher asks for, checked: `{room | rooms, kind, event?, data, gateways?, exclude?, idempotency_key?}`.
+//! What a publisher asks for, checked:
+//! `{room | rooms, kind, event?, key?, data, gateways?, exclude?, idempotency_key?}`.
 
 use serde_json::value::RawValue;
 use tidings_hub::{ConnectionId, Event, EventId, Gateway, Gateways, RoomName};
@@ -11,7 +12,7 @@ use super::field::{FieldError, Fields};
 const ROOMS_MAX: usize = 100;
 /// Connections one event may exclude.
 const EXCLUDE_MAX: usize = 1_000;
-/// Bytes of a kind, an event name or an idempotency key.
+/// Bytes of a kind, an event name, a key or an idempotency key.
 const WORD_BYTES_MAX: usize = 256;
 /// Names that Socket.IO clients take for their own signals; such an event would look like a lost connection.
 const RESERVED_KINDS: [&str; 6] = [
@@ -47,6 +48,7 @@ impl PublishRequest {
             rooms: rooms(&fields)?,
             kind: kind(&fields)?,
             name: word(&fields, "event")?,
+            key: word(&fields, "key")?,
             data: minified(data)?,
             time: now,
             gateways: gateways(&fields)?,
@@ -155,7 +157,7 @@ mod tests {
     fn a_full_request_becomes_an_event() {
         let excluded = ConnectionId::generate();
         let body = format!(
-            r#" {{"rooms": ["user:1", "user:2"], "kind": "note", "event": "created", "data": {{ "b" : 1.0, "a": "x y" }},
+            r#" {{"rooms": ["user:1", "user:2"], "kind": "note", "event": "created", "key": "ada", "data": {{ "b" : 1.0, "a": "x y" }},
                 "gateways": ["flow", "tasks"], "exclude": ["{excluded}"], "idempotency_key": "k", "other": 1}} "#
         );
         let request = PublishRequest::read(body.as_bytes(), Timestamp::from_millis(7)).unwrap();
@@ -163,6 +165,7 @@ mod tests {
         let rooms: Vec<&str> = event.rooms.iter().map(RoomName::as_str).collect();
         assert_eq!(rooms, ["user:1", "user:2"]);
         assert_eq!((&*event.kind, event.name.as_deref()), ("note", Some("created")));
+        assert_eq!(event.key.as_deref(), Some("ada"));
         assert_eq!(
             event.data.get(),
             r#"{"b":1.0,"a":"x y"}"#,
@@ -186,6 +189,7 @@ mod tests {
                 .all(|gateway| request.event.gateways.contains(gateway))
         );
         assert_eq!((request.event.data.get(), request.event.name), ("null", None));
+        assert_eq!(request.event.key, None);
         assert!(request.event.exclude.is_empty() && request.idempotency_key.is_none());
     }
 
@@ -209,6 +213,10 @@ mod tests {
             (with("kind", json!("")), "kind"),
             (with("kind", json!("disconnect")), "kind"),
             (with("event", json!({})), "event"),
+            (with("key", json!(1)), "key"),
+            (with("key", json!("")), "key"),
+            (with("key", json!("a\tb")), "key"),
+            (with("key", json!("k".repeat(257))), "key"),
             (with("gateways", json!(["sms"])), "gateways"),
             (with("gateways", json!([])), "gateways"),
             (with("gateways", json!("flow")), "gateways"),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What the task may take besides the gateway's protocol and its `receive`.
-const TASK_BYTES_MAX: usize = 384;
+const TASK_BYTES_MAX: usize = 400;
 
 struct Nothing;
 
