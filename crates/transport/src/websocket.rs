@@ -26,7 +26,7 @@ use tokio::time::timeout;
 const DISCARD_MARGIN: Duration = Duration::from_secs(2);
 
 /// Messages handled before others on the thread get their turn.
-const MESSAGES_AT_ONCE: usize = 32;
+const MESSAGES_AT_ONCE: usize = 8;
 
 /// What a closing client may still send before it is read no more than once in [`DISCARD_PAUSE`].
 const DISCARD_BYTES_MAX: usize = 256 * 1024;
@@ -168,7 +168,8 @@ pub(crate) async fn discard(live: Live) {
     let end = async {
         let mut bytes = 0;
         while let Ok(Some(count)) =
-            poll_fn(|context| socket::poll_receive(stream, context, |input| input.len())).await
+            poll_fn(|context| socket::poll_receive(stream, socket::MANY_BYTES, context, |input| input.len()))
+                .await
         {
             bytes += count;
             // Its socket is left to fill up, but not for good: the end of the stream stands behind what it sent.

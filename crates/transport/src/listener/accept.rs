@@ -8,6 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long accepting rests when the process is out of descriptors or memory, at first and at most.
 const REST_MIN: Duration = Duration::from_millis(10);
 const REST_MAX: Duration = Duration::from_secs(1);
+/// Sockets accepted before others on the thread get their turn.
+const ACCEPTED_AT_ONCE_MAX: usize = 8;
 
 /// Accepts until the transport shuts down.
 pub(super) async fn accept(
@@ -16,7 +18,14 @@ pub(super) async fn accept(
     mut serve: impl FnMut(TcpStream, PeerAddress),
 ) {
     let mut rest = REST_MIN;
+    let mut accepted_at_once = 0;
     loop {
+        // A wave of sockets must not keep the thread from who is connected.
+        accepted_at_once += 1;
+        if accepted_at_once == ACCEPTED_AT_ONCE_MAX {
+            accepted_at_once = 0;
+            tokio::task::yield_now().await;
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = transport.shutdown().cancelled() => return,

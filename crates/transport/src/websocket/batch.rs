@@ -40,9 +40,14 @@ impl Batch {
         let Some(stream) = live.connection().socket() else {
             return Poll::Ready(None);
         };
-        let received = ready!(socket::poll_receive(stream, context, |input| Self::decode(
-            input, live, decoder, patience
-        )));
+        let bytes_max = if decoder.is_partial() {
+            socket::MANY_BYTES
+        } else {
+            socket::FEW_BYTES
+        };
+        let received = ready!(socket::poll_receive(stream, bytes_max, context, |input| {
+            Self::decode(input, live, decoder, patience)
+        }));
         Poll::Ready(received.ok().flatten())
     }
 

@@ -14,16 +14,24 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
 }
 
-/// Waits until the socket is readable, receives once and gives `take` what came; `None` at the end of the stream.
+/// Read at once from a client that is in the midst of no message. So little, because it may be hundreds of small
+/// messages, all of which are decoded before the first is judged by its rate.
+pub(super) const FEW_BYTES: usize = 4 * 1024;
+/// Read at once from others.
+pub(super) const MANY_BYTES: usize = BUFFER_BYTES;
+
+/// Waits until the socket is readable, receives at most `bytes_max` and gives `take` what came; `None` at the end of
+/// the stream.
 pub(super) fn poll_receive<T>(
     stream: &TcpStream,
+    bytes_max: usize,
     context: &mut Context<'_>,
     take: impl FnOnce(&mut [u8]) -> T,
 ) -> Poll<io::Result<Option<T>>> {
     BUFFER.with_borrow_mut(|buffer| {
         loop {
             ready!(stream.poll_read_ready(context))?;
-            match receive(stream, buffer) {
+            match receive(stream, &mut buffer[..bytes_max]) {
                 Ok(0) => return Poll::Ready(Ok(None)),
                 Ok(count) => return Poll::Ready(Ok(Some(take(&mut buffer[..count])))),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
