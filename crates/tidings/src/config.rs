@@ -7,6 +7,7 @@
 
 mod auth;
 mod bus;
+mod compression;
 mod environment;
 mod error;
 mod file;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::auth::Jwt;
 pub(crate) use self::bus::Bus;
+pub(crate) use self::compression::Compression;
 pub(crate) use self::environment::variables;
 pub(crate) use self::flow::Flow;
 pub(crate) use self::heartbeat::Heartbeat;
@@ -66,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) limits: Limits,
     pub(crate) heartbeat: Heartbeat,
+    pub(crate) compression: Compression,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
     pub(crate) auth_jwt: Jwt,
@@ -93,6 +96,7 @@ impl Config {
             log: Log::defaults(base),
             limits: Limits::defaults(base),
             heartbeat: Heartbeat::defaults(base),
+            compression: Compression::defaults(base),
             origins: Origins::defaults(base),
             proxies: Proxies::defaults(base),
             auth_jwt: Jwt::defaults(base),
@@ -107,12 +111,13 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 14] {
+    fn sections(&self) -> [&dyn Section; 15] {
         [
             &self.server,
             &self.log,
             &self.limits,
             &self.heartbeat,
+            &self.compression,
             &self.origins,
             &self.proxies,
             &self.auth_jwt,
@@ -126,12 +131,13 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 14] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 15] {
         [
             &mut self.server,
             &mut self.log,
             &mut self.limits,
             &mut self.heartbeat,
+            &mut self.compression,
             &mut self.origins,
             &mut self.proxies,
             &mut self.auth_jwt,

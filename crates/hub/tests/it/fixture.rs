@@ -8,7 +8,7 @@ use tidings_hub::{
     HubLimits, Registration, RoomName,
 };
 use tidings_wire::time::Timestamp;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Frame, WindowBits};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -63,11 +63,22 @@ impl Fixture {
     }
 
     pub(crate) async fn connect(&self) -> (Arc<Connection>, Client) {
+        self.connect_with(None).await
+    }
+
+    /// A connection whose peer agreed to compressed frames, if there is a window.
+    pub(crate) async fn connect_with(&self, window: Option<WindowBits>) -> (Arc<Connection>, Client) {
         let address = self.listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), self.listener.accept());
         let socket = accepted.unwrap().0;
         socket.set_nodelay(true).unwrap();
-        let connection = self.hub.open(self.registration(Some(socket))).unwrap();
+        let connection = self
+            .hub
+            .open(Registration {
+                window,
+                ..self.registration(Some(socket))
+            })
+            .unwrap();
         (
             connection,
             Client {
@@ -82,6 +93,7 @@ impl Fixture {
             gateway: Gateway::Tasks,
             heartbeat: self.heartbeat.clone(),
             socket,
+            window: None,
         }
     }
 
