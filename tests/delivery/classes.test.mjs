@@ -20,6 +20,8 @@ let atFirst = {};
 before(async () => {
   server = await Server.start({
     env: {
+      // What is compressed to nothing fills no socket.
+      TIDINGS__COMPRESSION__ENABLED: 'false',
       TIDINGS__SLOW_CONSUMERS__DROP_OLDEST: 'user:drop,tenant:demo1',
       TIDINGS__SLOW_CONSUMERS__LATEST: 'user:latest,tenant:demo2',
       TIDINGS__LIMITS__OUTBOX_FRAMES_MAX: `${FRAMES_MAX}`,

@@ -10,8 +10,8 @@ export class Inbox {
   static #live = new Set();
   #queue = new Queue();
 
-  constructor(url, { protocols = [], headers, origin } = {}) {
-    this.socket = new WebSocket(url, protocols, { headers, origin, perMessageDeflate: false });
+  constructor(url, { protocols = [], headers, origin, perMessageDeflate = false } = {}) {
+    this.socket = new WebSocket(url, protocols, { headers, origin, perMessageDeflate });
     this.socket.on('message', (data, binary) => this.#queue.push({ text: data.toString(), data, binary }));
     Inbox.#live.add(this);
     this.closed = new Promise((resolve) => {

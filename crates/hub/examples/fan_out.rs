@@ -67,6 +67,7 @@ async fn main() -> io::Result<()> {
                 gateway: Gateway::Tasks,
                 heartbeat: heartbeat.clone(),
                 socket: Some(accepted?.0),
+                window: None,
             })
             .map_err(io::Error::other)?;
         connection.join(room.clone(), encoding, None).await;

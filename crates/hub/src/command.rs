@@ -5,7 +5,7 @@ use crate::{Connection, EncodingId, Gateway, RoomCensus, RoomName};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Frame, WindowBits};
 use tokio::sync::oneshot;
 
 /// One step of a shard's work. Commands carry the connection itself, not its slot: the slot is assigned by the shard
@@ -16,7 +16,7 @@ pub(crate) enum Command {
     /// Give the connection a slot and start its heartbeat.
     Open(Arc<Connection>),
     /// The connection's socket is there: move the relay's frames to the outbox and write from now on.
-    Attach(Arc<Connection>),
+    Attach(Arc<Connection>, Option<WindowBits>),
     /// A direct answer.
     Send(Arc<Connection>, Frame),
     /// Make the connection a member; `confirmation` stands between the last event before and the first one after.

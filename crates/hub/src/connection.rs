@@ -5,11 +5,11 @@ use crate::command::Command;
 use crate::shard::ShardHandle;
 use crate::{ConnectionId, EncodingId, Gateway, Relay, RoomName};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Frame, WindowBits};
 use tokio::net::TcpStream;
 
 /// How a kind of connection is kept alive.
@@ -32,6 +32,9 @@ pub struct Registration {
     pub heartbeat: Arc<Heartbeat>,
     /// Its plain socket, written by the shard. Without one, frames go to a [`Relay`] until [`Connection::attach`].
     pub socket: Option<TcpStream>,
+    /// The window of the compressed frames that its peer agreed to; `None`: it gets plain ones. A connection whose relay
+    /// may be taken by anything but a WebSocket has none.
+    pub window: Option<WindowBits>,
 }
 
 /// One live client link.
@@ -42,6 +45,8 @@ pub struct Connection {
     id: ConnectionId,
     gateway: Gateway,
     closing: AtomicBool,
+    /// The window that compressed frames keep to, in bits; 0: none. Once the connection is open, only its shard changes it.
+    window_bits: AtomicU8,
     pub(crate) slot: AtomicU32,
     /// When the peer last gave a sign of life, in ticks.
     seen: AtomicU32,
@@ -62,6 +67,7 @@ impl Connection {
             id: ConnectionId::generate(),
             gateway: registration.gateway,
             closing: AtomicBool::new(false),
+            window_bits: AtomicU8::new(registration.window.map_or(0, WindowBits::bits)),
             slot: AtomicU32::new(u32::MAX),
             seen: AtomicU32::new(clock.now().0),
             clock,
@@ -112,12 +118,14 @@ impl Connection {
     /// Queues a direct answer behind everything already published to this connection. Waits only while its shard's
     /// mailbox is full.
     pub async fn send(self: &Arc<Self>, frame: Frame) {
+        let frame = self.compressed(frame);
         self.tell(Command::Send(self.clone(), frame)).await;
     }
 
     /// Makes the connection a member of `room`, in the given encoding. `confirmation` is queued at the exact point
     /// of the join: events behind it are delivered, events before it are not. Joining again only confirms.
     pub async fn join(self: &Arc<Self>, room: RoomName, encoding: EncodingId, confirmation: Option<Frame>) {
+        let confirmation = confirmation.map(|frame| self.compressed(frame));
         self.tell(Command::Join {
             connection: self.clone(),
             room,
@@ -129,6 +137,7 @@ impl Connection {
 
     /// Ends a membership, if there is one; `confirmation` is queued behind the room's last event.
     pub async fn leave(self: &Arc<Self>, room: RoomName, confirmation: Option<Frame>) {
+        let confirmation = confirmation.map(|frame| self.compressed(frame));
         self.tell(Command::Leave {
             connection: self.clone(),
             room,
@@ -147,11 +156,11 @@ impl Connection {
         self.shard.mailbox.push(Command::Close(self.clone(), code, frame));
     }
 
-    /// Gives a connection that began on a relay its socket. The frames that wait on the relay are written first.
-    /// Returns the stream when the connection has a socket already.
-    pub fn attach(self: &Arc<Self>, stream: TcpStream) -> Result<(), TcpStream> {
+    /// Gives a connection that began on a relay its socket, whose peer agreed to compressed frames if there is a `window`.
+    /// The frames that wait on the relay are written first. Returns the stream when the connection has a socket already.
+    pub fn attach(self: &Arc<Self>, stream: TcpStream, window: Option<WindowBits>) -> Result<(), TcpStream> {
         self.socket.set(stream)?;
-        self.shard.mailbox.push(Command::Attach(self.clone()));
+        self.shard.mailbox.push(Command::Attach(self.clone(), window));
         Ok(())
     }
 
@@ -174,6 +183,25 @@ impl Connection {
 
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
+    }
+
+    /// The window that compressed frames keep to, if the peer agreed to them.
+    pub(crate) fn window(&self) -> Option<WindowBits> {
+        WindowBits::new(self.window_bits.load(Ordering::Acquire))
+    }
+
+    /// Called by the shard alone: whoever sees the window says what it says behind the frames that were plain.
+    pub(crate) fn agree(&self, window: Option<WindowBits>) {
+        self.window_bits
+            .store(window.map_or(0, WindowBits::bits), Ordering::Release);
+    }
+
+    /// A direct answer in the form that the peer agreed to. Compressed by who sends it: the shard serves many.
+    fn compressed(&self, frame: Frame) -> Frame {
+        match (self.window(), &self.shard.deflater) {
+            (Some(window), Some(deflater)) => deflater.deflate(&frame, window),
+            _ => frame,
+        }
     }
 
     async fn tell(&self, command: Command) {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::DeflateFigures;
 
 /// Upper bounds of the latency buckets, in seconds; one more bucket takes the rest.
 pub const LATENCY_BOUNDS_SECONDS: [f64; 12] = [
@@ -28,6 +29,8 @@ macro_rules! counters {
             pub publishes: u64,
             /// Rooms with members at this moment.
             pub rooms: u64,
+            /// Messages compressed, an event's once for all who get it in the same form.
+            pub deflated: DeflateFigures,
         }
 
         /// One shard's figures, kept by its owner without sharing and published once a lap.

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use thiserror::Error;
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Deflater;
 use tokio::sync::oneshot;
 
 /// Collects what must be fixed before a hub starts.
@@ -88,7 +89,11 @@ impl HubBuilder {
         let clock = Clock::start();
         let sequencer = Arc::new(Sequencer::new());
         let connections = Arc::new(AtomicUsize::new(0));
-        let encodings = Encodings::new(self.encodings);
+        let deflater = self
+            .limits
+            .compression
+            .map(|deflation| Arc::new(Deflater::new(deflation)));
+        let encodings = Encodings::new(self.encodings, deflater);
         let shards = (0..self.shards)
             .map(|number| {
                 shard::start(
@@ -151,6 +156,11 @@ impl Hub {
         });
     }
 
+    /// Whether connections may agree on compressed frames; see [`HubLimits::compression`].
+    pub fn compresses(&self) -> bool {
+        self.0.encodings.deflater().is_some()
+    }
+
     /// Connections at this moment.
     pub fn connections(&self) -> usize {
         self.0.connections.load(Relaxed)
@@ -191,6 +201,12 @@ impl Hub {
         let mut figures = Figures {
             publishes: self.0.publishes.load(Relaxed),
             rooms: self.0.sequencer.rooms() as u64,
+            deflated: self
+                .0
+                .encodings
+                .deflater()
+                .map(|deflater| deflater.figures())
+                .unwrap_or_default(),
             ..Figures::default()
         };
         for shard in &self.0.shards {

@@ -1,8 +1,10 @@
 //! The hub's bounds.
 
 use std::time::Duration;
+use tidings_wire::websocket::Deflation;
 
-/// What the hub holds at most. Every field is a configuration key of the same name.
+/// What the hub holds at most, and how it compresses. Every field is a configuration key of the same name, `compression` a
+/// section.
 #[derive(Clone, Debug)]
 pub struct HubLimits {
     /// Connections at one time; the next one is refused with [`crate::Overloaded`].
@@ -23,6 +25,8 @@ pub struct HubLimits {
     pub mailbox_commands_max: usize,
     /// How long a closing connection may take to read its close frame and answer; then it is reset.
     pub close_timeout: Duration,
+    /// Which frames are compressed for connections that agreed to it; `None`: none may agree.
+    pub compression: Option<Deflation>,
     /// Resolution of heartbeats and other deadlines.
     pub timer_tick: Duration,
 }
@@ -37,6 +41,7 @@ impl Default for HubLimits {
             publish_bytes_in_flight_max: 64 * 1024 * 1024,
             mailbox_commands_max: 16 * 1024,
             close_timeout: Duration::from_secs(5),
+            compression: Some(Deflation::default()),
             timer_tick: Duration::from_millis(100),
         }
     }

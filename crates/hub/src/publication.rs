@@ -1,10 +1,11 @@
 //! An event on its way through the shards.
 
 use crate::clock::Ticks;
-use crate::encoding::{EncodingId, Encodings};
+use crate::encoding::{Encodings, Form};
 use crate::parcel::Parcel;
 use crate::{ConnectionId, Event, RoomName};
 use std::sync::{Arc, OnceLock};
+use tidings_wire::websocket::{Deflater, WindowBits};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One unit of the admission semaphore, in bytes.
@@ -15,11 +16,19 @@ const UNITS_MIN: usize = 64;
 /// An admitted event with its frames, each encoded by the first shard that needs it.
 pub(crate) struct Publication {
     event: Event,
-    parcels: Box<[OnceLock<Option<Arc<Parcel>>>]>,
+    parcels: Box<[OnceLock<Option<Parcels>>]>,
     encodings: Encodings,
     published: Ticks,
     /// Given back when the last shard has the event in its outboxes.
     _admission: OwnedSemaphorePermit,
+}
+
+/// What an event is in one encoding.
+struct Parcels {
+    plain: Arc<Parcel>,
+    /// Compressed, by window; each made by the first shard that needs it. Boxed, because most events are too short to be
+    /// compressed.
+    deflated: OnceLock<Box<[OnceLock<Arc<Parcel>>; WindowBits::COUNT]>>,
 }
 
 impl Publication {
@@ -41,13 +50,27 @@ impl Publication {
         }
     }
 
-    /// What members with this encoding get, if they get the event.
-    pub(crate) fn parcel(&self, encoding: EncodingId) -> Option<&Arc<Parcel>> {
+    /// What members get in this form, if they get the event.
+    pub(crate) fn parcel(&self, form: Form) -> Option<&Arc<Parcel>> {
         let encode = || {
-            let frame = self.encodings.frame(encoding, &self.event)?;
-            (!frame.is_empty()).then(|| Parcel::event(frame, self.published))
+            let frame = self.encodings.frame(form.encoding, &self.event)?;
+            (!frame.is_empty()).then(|| Parcels {
+                plain: Parcel::event(frame, self.published),
+                deflated: OnceLock::new(),
+            })
         };
-        self.parcels[usize::from(encoding.0)].get_or_init(encode).as_ref()
+        let parcels = self.parcels[usize::from(form.encoding.0)]
+            .get_or_init(encode)
+            .as_ref()?;
+        Some(match (form.window, self.encodings.deflater()) {
+            (Some(window), Some(deflater)) => parcels.deflated(window, deflater),
+            _ => &parcels.plain,
+        })
+    }
+
+    /// The bytes that encoding and compressing it has to go through, about.
+    pub(crate) fn data_bytes(&self) -> usize {
+        self.event.data.get().len()
     }
 
     pub(crate) fn event(&self) -> &Event {
@@ -68,6 +91,21 @@ impl Publication {
             [room] if self.event.exclude.is_empty() => Some(room),
             _ => None,
         }
+    }
+}
+
+impl Parcels {
+    fn deflated(&self, window: WindowBits, deflater: &Deflater) -> &Arc<Parcel> {
+        if !deflater.may_shrink(&self.plain.frame) {
+            return &self.plain;
+        }
+        let by_window = self
+            .deflated
+            .get_or_init(|| Box::new([const { OnceLock::new() }; WindowBits::COUNT]));
+        by_window[window.place()].get_or_init(|| {
+            let frame = deflater.deflate(&self.plain.frame, window);
+            Parcel::event(frame, self.plain.published)
+        })
     }
 }
 

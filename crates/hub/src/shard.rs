@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Deflater;
 
 /// Commands applied in one lap.
 const COMMANDS_PER_LAP: usize = 64;
@@ -45,6 +46,9 @@ const SLICE_MAX: usize = 16;
 const LONE_SLICE_MAX: usize = 64;
 /// Events of one room that come together are put into parcels of so many bytes, or a sixteenth of an outbox.
 const BUNDLE_BYTES_MAX: usize = 16 * 1024;
+/// Events taken in one lap, but for the last one, have at most so much data: it has to be encoded, and perhaps compressed,
+/// before the lap's sockets are flushed.
+const EVENT_BYTES_PER_LAP: usize = 256 * 1024;
 /// Yields after each lap. On the multi-thread runtime one yield lets publishers in only every second lap.
 const YIELDS: usize = 2;
 
@@ -52,6 +56,8 @@ const YIELDS: usize = 2;
 pub(crate) struct ShardHandle {
     pub(crate) mailbox: Mailbox,
     pub(crate) counters: ShardCounters,
+    /// Compresses direct answers.
+    pub(crate) deflater: Option<Arc<Deflater>>,
     unblocked: Unblocked,
 }
 
@@ -117,6 +123,7 @@ pub(crate) fn start(
     let handle = Arc::new(ShardHandle {
         mailbox: Mailbox::new(limits.mailbox_commands_max),
         counters: ShardCounters::default(),
+        deflater: encodings.deflater().cloned(),
         unblocked: Unblocked::default(),
     });
     let now = clock.now();
@@ -184,8 +191,12 @@ impl Shard {
             }
             self.take_unblocked();
             let was_clean = self.dirty.is_empty();
-            let commands = waiting.len().min(COMMANDS_PER_LAP);
-            for command in waiting.drain(..commands) {
+            let (mut commands, mut event_bytes) = (0, 0);
+            while commands < COMMANDS_PER_LAP
+                && event_bytes < EVENT_BYTES_PER_LAP
+                && let Some(command) = waiting.pop_front()
+            {
+                commands += 1;
                 self.tally.commands += 1;
                 match command {
                     Command::Publish(publication) => {
@@ -196,6 +207,7 @@ impl Shard {
                         {
                             self.deliver(&mut run);
                         }
+                        event_bytes += publication.data_bytes();
                         run.push(publication);
                     }
                     command => {
@@ -236,7 +248,7 @@ impl Shard {
         match command {
             Command::Publish(publication) => self.deliver(&mut vec![publication]),
             Command::Open(connection) => self.open(connection),
-            Command::Attach(connection) => self.attach(&connection),
+            Command::Attach(connection, window) => self.attach(&connection, window),
             Command::Send(connection, frame) => {
                 if let Some(slot) = self.slot_of(&connection) {
                     self.answer(slot, frame);

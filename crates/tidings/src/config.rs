@@ -7,6 +7,7 @@
 
 mod auth;
 mod bus;
+mod compression;
 mod environment;
 mod error;
 mod file;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::auth::Jwt;
 pub(crate) use self::bus::Bus;
+pub(crate) use self::compression::Compression;
 pub(crate) use self::environment::variables;
 pub(crate) use self::flow::Flow;
 pub(crate) use self::heartbeat::Heartbeat;
@@ -69,6 +71,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) slow_consumers: SlowConsumers,
     pub(crate) heartbeat: Heartbeat,
+    pub(crate) compression: Compression,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
     pub(crate) auth_jwt: Jwt,
@@ -97,6 +100,7 @@ impl Config {
             limits: Limits::defaults(base),
             slow_consumers: SlowConsumers::defaults(base),
             heartbeat: Heartbeat::defaults(base),
+            compression: Compression::defaults(base),
             origins: Origins::defaults(base),
             proxies: Proxies::defaults(base),
             auth_jwt: Jwt::defaults(base),
@@ -111,13 +115,14 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 15] {
+    fn sections(&self) -> [&dyn Section; 16] {
         [
             &self.server,
             &self.log,
             &self.limits,
             &self.slow_consumers,
             &self.heartbeat,
+            &self.compression,
             &self.origins,
             &self.proxies,
             &self.auth_jwt,
@@ -131,13 +136,14 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 15] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 16] {
         [
             &mut self.server,
             &mut self.log,
             &mut self.limits,
             &mut self.slow_consumers,
             &mut self.heartbeat,
+            &mut self.compression,
             &mut self.origins,
             &mut self.proxies,
             &mut self.auth_jwt,

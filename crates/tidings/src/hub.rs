@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidings_hub::{Figures, HubLimits, LATENCY_BOUNDS_SECONDS};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Deflation;
 
 use crate::config::Config;
 use crate::metrics::{Distribution, Readings};
@@ -11,6 +12,7 @@ use crate::metrics::{Distribution, Readings};
 /// The configured limits. `connections_max` is what the file descriptors allow.
 pub(crate) fn limits(config: &Config, connections_max: u32) -> HubLimits {
     let limits = &config.limits;
+    let compression = &config.compression;
     HubLimits {
         connections_max: connections_max as usize,
         outbox_bytes_max: limits.outbox_bytes_max as usize,
@@ -19,6 +21,10 @@ pub(crate) fn limits(config: &Config, connections_max: u32) -> HubLimits {
         publish_bytes_in_flight_max: limits.publish_bytes_in_flight_max as usize,
         mailbox_commands_max: limits.mailbox_commands_max as usize,
         close_timeout: Duration::from_millis(limits.close_timeout_ms),
+        compression: compression.enabled.then_some(Deflation {
+            threshold_bytes: compression.threshold_bytes as usize,
+            level: compression.level as u8,
+        }),
         ..HubLimits::default()
     }
 }
@@ -56,6 +62,7 @@ pub(crate) fn readings(figures: &Figures) -> Readings {
             sum: figures.latency_sum_seconds,
         },
         rooms: figures.rooms,
+        deflated: figures.deflated,
         frames_written: figures.frames_written,
         writes: figures.writes,
         ..Readings::default()

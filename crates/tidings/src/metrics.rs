@@ -10,6 +10,7 @@ use std::fmt;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
+use tidings_wire::websocket::DeflateFigures;
 
 /// The content type of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -62,6 +63,10 @@ pub(crate) struct Readings {
     pub(crate) writes: u64,
     /// Rooms with members at this moment.
     pub(crate) rooms: u64,
+    /// Messages compressed, each once for all who get it.
+    pub(crate) deflated: DeflateFigures,
+    /// Compressed messages from clients.
+    pub(crate) inflated: DeflateFigures,
 }
 
 /// Connections of one kind.
@@ -164,6 +169,16 @@ mod tests {
             frames_written: 15,
             writes: 16,
             rooms: 14,
+            deflated: DeflateFigures {
+                messages: 17,
+                plain_bytes: 18,
+                deflated_bytes: 19,
+            },
+            inflated: DeflateFigures {
+                messages: 20,
+                plain_bytes: 21,
+                deflated_bytes: 22,
+            },
         }
     }
 
@@ -207,6 +222,12 @@ mod tests {
             "tidings_frames_written_total 15",
             "tidings_writes_total 16",
             "tidings_rooms 14",
+            "tidings_deflated_messages_total 17",
+            "tidings_deflated_bytes_total{form=\"plain\"} 18",
+            "tidings_deflated_bytes_total{form=\"deflated\"} 19",
+            "tidings_inflated_messages_total 20",
+            "tidings_inflated_bytes_total{form=\"plain\"} 21",
+            "tidings_inflated_bytes_total{form=\"deflated\"} 22",
             &format!("tidings_build_info{{version=\"{version}\"}} 1"),
         ];
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();

@@ -19,6 +19,7 @@ pub(crate) fn reader(
 ) -> impl Fn() -> Readings + Send + Sync + 'static {
     move || {
         let sockets_waiting = transport.sockets_waiting() as u64;
+        let inflated = transport.inflated();
         let transport = transport.counters().figures();
         let mut readings = hub::readings(&hub.figures());
         let dropped = ingest.counters().dropped();
@@ -51,6 +52,7 @@ pub(crate) fn reader(
             is_memory_short: memory.is_short(),
             messages_received: transport.messages_received,
             bytes_received: transport.bytes_received,
+            inflated,
             messages_sent: readings.messages_sent + transport.messages_sent,
             bytes_sent: readings.bytes_sent + transport.bytes_sent,
             ..readings

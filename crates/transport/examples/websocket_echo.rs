@@ -12,7 +12,7 @@ use tidings_transport::{
     HeartbeatTimes, Incoming, Listener, OriginPolicy, Protocol, Transport, TransportLimits, WebSocketUpgrade,
 };
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Deflation, Frame};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +38,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::var("PORT").map_or(Ok(9001), |port| port.parse())?;
     let hub_limits = HubLimits {
         outbox_bytes_max: 4 * MESSAGE_BYTES_MAX,
+        // Whatever gets shorter, so that suites see the compressed form of all sizes.
+        compression: Some(Deflation {
+            threshold_bytes: 0,
+            ..Deflation::default()
+        }),
         ..HubLimits::default()
     };
     let limits = TransportLimits {

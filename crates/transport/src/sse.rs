@@ -147,6 +147,7 @@ impl SseRequest {
             gateway,
             heartbeat: transport.sse_heartbeat(),
             socket: None,
+            window: None,
         };
         let connection = transport.hub().open(registration).map_err(|_| {
             transport.counters().refused(CloseCode::Overloaded);

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tidings_hub::{Heartbeat, Hub};
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::{self, Frame};
+use tidings_wire::websocket::{self, Agreement, DeflateFigures, Frame, Inflater};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -132,6 +132,7 @@ struct Inner {
     hub: Hub,
     limits: TransportLimits,
     message_limits: websocket::Limits,
+    inflater: Arc<Inflater>,
     message_rate: MessageRate,
     handshake_rate: HandshakeRate,
     floods: Floods,
@@ -168,6 +169,7 @@ impl Transport {
                 message_bytes_max: bytes_max,
                 fragments_max: u32::try_from(limits.message_frames_max).unwrap_or(u32::MAX),
             },
+            inflater: Arc::default(),
             message_rate: MessageRate::new(limits.messages_per_second, limits.message_burst),
             handshake_rate: HandshakeRate::new(
                 limits.handshakes_per_second,
@@ -339,6 +341,20 @@ impl Transport {
 
     pub(crate) fn message_limits(&self) -> websocket::Limits {
         self.0.message_limits
+    }
+
+    /// A decoder of client frames, compressed ones if that was agreed on.
+    pub(crate) fn decoder(
+        &self,
+        limits: websocket::Limits,
+        agreement: Option<Agreement>,
+    ) -> websocket::Decoder {
+        websocket::Decoder::new(limits).with_inflater(agreement.map(|_| self.0.inflater.clone()))
+    }
+
+    /// What was inflated.
+    pub fn inflated(&self) -> DeflateFigures {
+        self.0.inflater.figures()
     }
 
     pub(crate) fn message_rate(&self) -> &MessageRate {

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tidings_hub::{Connection, Gateway, Registration};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::{Agreement, negotiate};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -119,16 +120,18 @@ impl WebSocketUpgrade {
             }
         };
         let shared = transport.clone();
-        self.switch(transport, move |stream, early| {
-            open(shared, gateway, address, stream, early, start)
+        let agreement = self.agreement(transport);
+        self.switch(transport, agreement, move |stream, early| {
+            open(shared, gateway, address, agreement, stream, early, start)
         })
     }
 
-    /// Completes the handshake and leaves the socket to `then`, with the bytes that came behind the request. Nothing
-    /// is registered with the hub, no quota is taken. A foreign origin gets 403, a drain 503.
+    /// Completes the handshake and leaves the socket to `then`, with the bytes that came behind the request and what was
+    /// agreed on compressed messages. Nothing is registered with the hub, no quota is taken. A foreign origin gets 403, a
+    /// drain 503.
     pub fn raw<F, Fut>(self, transport: &Transport, then: F) -> Response
     where
-        F: FnOnce(TcpStream, Bytes) -> Fut + Send + 'static,
+        F: FnOnce(TcpStream, Bytes, Option<Agreement>) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         if transport.shutdown().is_cancelled() {
@@ -139,12 +142,25 @@ impl WebSocketUpgrade {
             transport.counters().refused_before(RefusedBefore::Origin);
             return Problem::new(ProblemCode::Forbidden).into_response();
         }
-        self.switch(transport, then)
+        let agreement = self.agreement(transport);
+        self.switch(transport, agreement, move |stream, early| {
+            then(stream, early, agreement)
+        })
+    }
+
+    /// What this client and the server agree on for compressed messages.
+    fn agreement(&self, transport: &Transport) -> Option<Agreement> {
+        let offers = self.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
+        transport
+            .hub()
+            .compresses()
+            .then(|| negotiate(offers.filter_map(|line| line.to_str().ok())))
+            .flatten()
     }
 
     pub(crate) fn turn_away(self, transport: &Transport, code: CloseCode) -> Response {
         let shared = transport.clone();
-        self.switch(transport, move |stream, _early| async move {
+        self.switch(transport, None, move |stream, _early| async move {
             shared
                 .lingering()
                 .refuse(stream, code, shared.limits().linger)
@@ -153,7 +169,7 @@ impl WebSocketUpgrade {
     }
 
     /// Answers 101 and runs `then` once hyper has let go of the socket.
-    fn switch<F, Fut>(self, transport: &Transport, then: F) -> Response
+    fn switch<F, Fut>(self, transport: &Transport, agreement: Option<Agreement>, then: F) -> Response
     where
         F: FnOnce(TcpStream, Bytes) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -174,6 +190,10 @@ impl WebSocketUpgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
+        let extensions = agreement.and_then(|agreement| HeaderValue::try_from(agreement.to_string()).ok());
+        if let Some(extensions) = extensions {
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
+        }
         if let Some(protocol) = self.chosen {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
@@ -186,6 +206,7 @@ async fn open<P, F, Fut>(
     transport: Transport,
     gateway: Gateway,
     address: Option<QuotaGuard<IpAddr>>,
+    agreement: Option<Agreement>,
     stream: TcpStream,
     early: Bytes,
     start: F,
@@ -206,6 +227,7 @@ async fn open<P, F, Fut>(
         gateway,
         heartbeat,
         socket: Some(stream),
+        window: agreement.map(Agreement::window),
     }) else {
         // Lost by a hair against another handshake; the socket is closed without a word.
         transport.counters().refused(CloseCode::Overloaded);
@@ -215,7 +237,7 @@ async fn open<P, F, Fut>(
     let started = timeout(transport.limits().handshake_timeout, start(connection.clone())).await;
     match started.unwrap_or(Err(CloseCode::Overloaded)) {
         // A task of its own: this one is as large as everything that led here.
-        Ok(protocol) => transport.spawn(websocket::serve(live, early, protocol)),
+        Ok(protocol) => transport.spawn(websocket::serve(live, early, agreement, protocol)),
         Err(code) => {
             transport.counters().refused(code);
             connection.close(code);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::Connection;
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::websocket::{DecodeError, Decoder, Frame, Message};
+use tidings_wire::websocket::{Agreement, DecodeError, Frame, Message};
 use tokio::time::timeout;
 
 /// What a closing client may take beyond `linger` before its task gives up. The hub resets it first, unless the
@@ -44,21 +44,19 @@ enum Ending {
     Theirs(Option<u16>),
 }
 
-/// Reads a connection's socket until its end. `early` came with the upgrade request. The connection is gone from the
-/// hub when the future is done or dropped.
+/// Reads a connection's socket until its end. `early` came with the upgrade request, whose answer says what was agreed on
+/// compressed messages. The connection is gone from the hub when the future is done or dropped.
 ///
 /// Control frames are answered here; `protocol` gets text and binary messages.
 pub fn run<P: Protocol>(
     transport: Transport,
     connection: Arc<Connection>,
     early: Bytes,
+    agreement: Option<Agreement>,
     protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
-    serve(
-        Live::new(transport, connection, Via::Websocket, None),
-        early,
-        protocol,
-    )
+    let live = Live::new(transport, connection, Via::Websocket, None);
+    serve(live, early, agreement, protocol)
 }
 
 /// [`run`], for a connection that is counted already.
@@ -67,9 +65,11 @@ pub fn run<P: Protocol>(
 pub(crate) fn serve<P: Protocol>(
     live: Live,
     early: Bytes,
+    agreement: Option<Agreement>,
     mut protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let mut decoder = Decoder::new(live.transport().message_limits());
+    let transport = live.transport();
+    let mut decoder = transport.decoder(transport.message_limits(), agreement);
     let mut batch = if early.is_empty() {
         Batch::default()
     } else {

@@ -2,6 +2,7 @@
 
 mod close;
 mod decoder;
+mod deflate;
 mod error;
 mod frame;
 mod handshake;
@@ -11,6 +12,7 @@ mod message;
 mod partial;
 
 pub use decoder::{Decoder, Limits};
+pub use deflate::{Agreement, DeflateFigures, Deflater, Deflation, Inflater, WindowBits, negotiate};
 pub use error::DecodeError;
 pub use frame::Frame;
 pub use handshake::accept_key;

@@ -1,15 +1,15 @@
 //! A run of events to one room, as its members get it.
 
-use crate::EncodingId;
+use crate::encoding::Form;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
 use std::sync::Arc;
 
-/// What members get of a run of events, by their encoding; made when the first of them is met.
+/// What members get of a run of events, by their form; made when the first of them is met.
 pub(super) struct Bundles<'a> {
     run: &'a [Arc<Publication>],
     bytes_max: usize,
-    made: Vec<(EncodingId, Vec<Arc<Parcel>>)>,
+    made: Vec<(Form, Vec<Arc<Parcel>>)>,
 }
 
 impl<'a> Bundles<'a> {
@@ -23,21 +23,21 @@ impl<'a> Bundles<'a> {
     }
 
     #[inline]
-    pub(super) fn for_encoding(&mut self, encoding: EncodingId) -> &[Arc<Parcel>] {
-        let made = self.made.iter().position(|(made_for, _)| *made_for == encoding);
+    pub(super) fn in_form(&mut self, form: Form) -> &[Arc<Parcel>] {
+        let made = self.made.iter().position(|(made_for, _)| *made_for == form);
         let place = made.unwrap_or_else(|| {
-            self.made.push((encoding, self.make(encoding)));
+            self.made.push((form, self.make(form)));
             self.made.len() - 1
         });
         &self.made[place].1
     }
 
     #[cold]
-    fn make(&self, encoding: EncodingId) -> Vec<Arc<Parcel>> {
+    fn make(&self, form: Form) -> Vec<Arc<Parcel>> {
         let mut bundles = Vec::new();
         let mut together: Vec<&Arc<Parcel>> = Vec::new();
         let mut bytes = 0;
-        for parcel in self.run.iter().filter_map(|event| event.parcel(encoding)) {
+        for parcel in self.run.iter().filter_map(|event| event.parcel(form)) {
             if bytes + parcel.bytes().len() > self.bytes_max {
                 bundles.extend(Parcel::bundle(&together));
                 together.clear();

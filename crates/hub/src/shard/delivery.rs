@@ -9,7 +9,7 @@ use crate::publication::Publication;
 use crate::relay::Handover;
 use crate::wheel::Purpose;
 use std::sync::Arc;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Frame, WindowBits};
 
 impl Shard {
     /// Appends a run of events, all to the same one room or a single event of any form.
@@ -24,7 +24,7 @@ impl Shard {
                 let mut bundles = Bundles::of(run, self.limits.bundle_bytes_max);
                 for place in 0..self.rooms.members(number).len() {
                     let member = self.rooms.members(number)[place];
-                    for parcel in bundles.for_encoding(member.encoding) {
+                    for parcel in bundles.in_form(member.form) {
                         self.append(member.slot, parcel);
                     }
                 }
@@ -69,7 +69,7 @@ impl Shard {
                 if ledger.visited == self.visit || publication.excludes().contains(&ledger.id) {
                     continue;
                 }
-                if let Some(parcel) = publication.parcel(member.encoding) {
+                if let Some(parcel) = publication.parcel(member.form) {
                     ledger.visited = self.visit;
                     self.append(member.slot, parcel);
                 }
@@ -128,7 +128,7 @@ impl Shard {
     }
 
     /// Moves a relay's frames to the outbox of the socket that takes its place.
-    pub(super) fn attach(&mut self, connection: &Arc<crate::Connection>) {
+    pub(super) fn attach(&mut self, connection: &Arc<crate::Connection>, window: Option<WindowBits>) {
         let Some(number) = self.slot_of(connection) else {
             return;
         };
@@ -143,6 +143,11 @@ impl Shard {
             return;
         }
         slot.link = Link::Open;
+        // From here on, and not before: what waited on the relay could be taken by a transport that is no WebSocket.
+        connection.agree(window);
+        self.rooms
+            .compress_for(&self.ledgers[number as usize].memberships, window);
+        let slot = &mut self.slots[number as usize];
         for parcel in backlog.parcels {
             slot.outbox.push(parcel.renewed(self.now), &mut self.spares);
         }

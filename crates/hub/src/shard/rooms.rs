@@ -2,14 +2,16 @@
 
 use super::Shard;
 use super::slot::Membership;
+use crate::encoding::Form;
 use crate::{EncodingId, RoomCensus, RoomClass, RoomClasses, RoomName};
 use std::collections::HashMap;
+use tidings_wire::websocket::WindowBits;
 
 /// A member of a room.
 #[derive(Clone, Copy)]
 pub(super) struct Member {
     pub(super) slot: u32,
-    pub(super) encoding: EncodingId,
+    pub(super) form: Form,
 }
 
 struct Room {
@@ -35,6 +37,15 @@ impl Rooms {
         self.rooms[number as usize]
             .as_ref()
             .map_or(&[], |room| &room.members)
+    }
+
+    /// Changes the compressed form in which these memberships get their events.
+    pub(super) fn compress_for(&mut self, memberships: &[Membership], window: Option<WindowBits>) {
+        for membership in memberships {
+            if let Some(room) = &mut self.rooms[membership.room as usize] {
+                room.members[membership.place as usize].form.window = window;
+            }
+        }
     }
 
     pub(super) fn name(&self, number: u32) -> Option<&RoomName> {
@@ -88,13 +99,18 @@ impl Shard {
         if self.slots[slot as usize].closing {
             return;
         }
+        let window = self.slots[slot as usize]
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.window());
+        let form = Form { encoding, window };
         let number = self.rooms.number_or_new(name, &self.classes);
         let room = self.rooms.rooms[number as usize]
             .as_mut()
             .expect("a numbered room exists");
         let memberships = &mut self.ledgers[slot as usize].memberships;
         if let Some(membership) = memberships.iter().find(|membership| membership.room == number) {
-            room.members[membership.place as usize].encoding = encoding;
+            room.members[membership.place as usize].form = form;
             return;
         }
         if memberships.is_empty() {
@@ -104,7 +120,7 @@ impl Shard {
             room: number,
             place: room.members.len() as u32,
         });
-        room.members.push(Member { slot, encoding });
+        room.members.push(Member { slot, form });
         self.tally.memberships += 1;
         if room.members.len() == 1 {
             self.sequencer.enter(name, self.number);
@@ -156,5 +172,15 @@ impl Shard {
             self.rooms.rooms[membership.room as usize] = None;
             self.rooms.free.push(membership.room);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_eight_bytes() {
+        assert_eq!(size_of::<Member>(), 8);
     }
 }

@@ -2,13 +2,14 @@
 
 use super::Shard;
 use super::slot::Link;
+use crate::RoomClass;
 use crate::backlog::{Backlog, Dropped, Fate};
 use crate::clock::Ticks;
 use crate::counters::Tally;
+use crate::encoding::Form;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
 use crate::wheel::Purpose;
-use crate::{EncodingId, RoomClass};
 use std::sync::Arc;
 
 impl Shard {
@@ -18,8 +19,8 @@ impl Shard {
             (RoomClass::Latest, Some(room)) => Some(self.keys.fate(room, publication.event())),
             _ => None,
         };
-        // By encoding, for all members.
-        let mut made: Vec<(EncodingId, Arc<Parcel>)> = Vec::new();
+        // By form, for all members.
+        let mut made: Vec<(Form, Arc<Parcel>)> = Vec::new();
         for place in 0..self.rooms.members(number).len() {
             let member = self.rooms.members(number)[place];
             if once {
@@ -28,14 +29,14 @@ impl Shard {
                     continue;
                 }
             }
-            let known = made.iter().position(|(encoding, _)| *encoding == member.encoding);
-            let place = match (known, publication.parcel(member.encoding)) {
+            let known = made.iter().position(|(form, _)| *form == member.form);
+            let place = match (known, publication.parcel(member.form)) {
                 (Some(place), _) => place,
                 (None, None) => continue,
                 (None, Some(parcel)) => {
-                    let fate = latest.unwrap_or(Fate::droppable(member.encoding));
+                    let fate = latest.unwrap_or(Fate::droppable(member.form.encoding));
                     let parcel = Parcel::new(parcel.frame.clone(), parcel.published, fate);
-                    made.push((member.encoding, parcel));
+                    made.push((member.form, parcel));
                     made.len() - 1
                 }
             };

@@ -208,7 +208,7 @@ async fn a_relays_frames_stay_what_they_were_on_the_socket_that_takes_its_place(
         publish(&fixture, &["drop:a"], None, &number.to_string()).await;
     }
     fixture.hub.rooms(Gateway::Tasks).await;
-    connection.attach(socket).unwrap();
+    connection.attach(socket, None).unwrap();
     for expected in ["gap 2", "\"2\"", "\"3\"", "\"4\""] {
         assert_eq!(client.text().await, expected);
     }

@@ -8,7 +8,7 @@ use tidings_hub::{
     HubLimits, Registration, RoomClasses, RoomName,
 };
 use tidings_wire::time::Timestamp;
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Frame, WindowBits};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -86,8 +86,17 @@ impl Fixture {
     }
 
     pub(crate) async fn connect(&self) -> (Arc<Connection>, Client) {
+        self.connect_with(None).await
+    }
+
+    /// A connection whose peer agreed to compressed frames, if there is a window.
+    pub(crate) async fn connect_with(&self, window: Option<WindowBits>) -> (Arc<Connection>, Client) {
         let (socket, client) = self.sockets().await;
-        (self.hub.open(self.registration(Some(socket))).unwrap(), client)
+        let registration = Registration {
+            window,
+            ..self.registration(Some(socket))
+        };
+        (self.hub.open(registration).unwrap(), client)
     }
 
     /// The server's and the client's end of a connection that nobody has opened.
@@ -108,6 +117,7 @@ impl Fixture {
             gateway: Gateway::Tasks,
             heartbeat: self.heartbeat.clone(),
             socket,
+            window: None,
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails its test")]
 
 mod classes;
+mod compression;
 mod fixture;
 mod heartbeat;
 mod order;

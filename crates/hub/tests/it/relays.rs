@@ -32,6 +32,7 @@ async fn mute(fixture: &Fixture, interval: Duration) -> Arc<Connection> {
         gateway: Gateway::Tasks,
         heartbeat: Arc::new(heartbeat),
         socket: None,
+        window: None,
     };
     let connection = fixture.hub.open(registration).unwrap();
     connection

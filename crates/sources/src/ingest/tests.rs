@@ -211,6 +211,7 @@ async fn through_the_memory_bus_events_reach_the_members_of_the_room_in_order() 
             gateway: Gateway::Tasks,
             heartbeat,
             socket: None,
+            window: None,
         })
         .unwrap();
     connection

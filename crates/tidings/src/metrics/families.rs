@@ -5,6 +5,8 @@ use std::fmt;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
+use tidings_wire::websocket::DeflateFigures;
+
 use super::{Distribution, Readings};
 use crate::cli::version::VERSION;
 
@@ -98,6 +100,7 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     counter(to, "tidings_writes", "Write calls to sockets", readings.writes)?;
     to.encode_descriptor("tidings_rooms", "Rooms with members", None, MetricType::Gauge)?
         .encode_gauge(&readings.rooms)?;
+    compression(readings, to)?;
     to.encode_descriptor(
         "tidings_build_info",
         "The build that runs",
@@ -172,6 +175,42 @@ fn memory(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         MetricType::Gauge,
     )?
     .encode_gauge(&u32::from(readings.is_memory_short))
+}
+
+fn compression(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    counter(
+        to,
+        "tidings_deflated_messages",
+        "Messages compressed, an event's once for all who get it in the same form",
+        readings.deflated.messages,
+    )?;
+    counters(
+        to,
+        "tidings_deflated_bytes",
+        "Payloads of messages compressed, before and after",
+        "form",
+        &forms(&readings.deflated),
+    )?;
+    counter(
+        to,
+        "tidings_inflated_messages",
+        "Compressed messages from clients",
+        readings.inflated.messages,
+    )?;
+    counters(
+        to,
+        "tidings_inflated_bytes",
+        "Payloads of compressed messages from clients, after and before",
+        "form",
+        &forms(&readings.inflated),
+    )
+}
+
+fn forms(figures: &DeflateFigures) -> [(&'static str, u64); 2] {
+    [
+        ("plain", figures.plain_bytes),
+        ("deflated", figures.deflated_bytes),
+    ]
 }
 
 /// The encoder appends `_total` to a counter's name.

@@ -16,7 +16,7 @@ const FRAME_BYTES_MAX: usize = 2 + 4 + 125;
 /// Read at once; what is not the probe's is handed on.
 const READ_BYTES: usize = 1_024;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     frame_bytes_max: 125,
     message_bytes_max: 125,
     fragments_max: 8,
@@ -32,10 +32,15 @@ pub(super) struct Probed {
     pub(super) rest: Bytes,
 }
 
-/// Answers `2probe` and waits for `5`. Anything else is an error.
-pub(super) async fn run<P>(mut stream: TcpStream, early: Bytes, claim: &Claim<P>) -> io::Result<Probed> {
+/// Answers `2probe` and waits for `5`. Anything else is an error. The decoder is one with [`LIMITS`]; a browser that agreed on
+/// compression compresses these too.
+pub(super) async fn run<P>(
+    mut stream: TcpStream,
+    early: Bytes,
+    mut decoder: Decoder,
+    claim: &Claim<P>,
+) -> io::Result<Probed> {
     let mut input = BytesMut::from(early);
-    let mut decoder = Decoder::new(LIMITS);
     let mut messages = Vec::new();
     let mut probed = false;
     for _ in 0..FRAMES_MAX {

@@ -165,9 +165,11 @@ async fn upgrade<A: Application>(
         return Ok(problem.into_response());
     }
     let taker = server.clone();
-    Ok(websocket.raw(server.transport(), move |stream, early| {
-        websocket::take_over(taker, claim, stream, early)
-    }))
+    Ok(
+        websocket.raw(server.transport(), move |stream, early, agreement| {
+            websocket::take_over(taker, claim, stream, early, agreement)
+        }),
+    )
 }
 
 /// A new session.
@@ -207,17 +209,19 @@ async fn handshake<A: Application>(
     if via == Via::WebSocket {
         let websocket = websocket_of(request).await?;
         let starter = server.clone();
-        return Ok(websocket.raw(transport, move |stream, early| async move {
-            let handshake = Handshake {
-                headers: &headers,
-                query: &query,
-                peer,
-            };
-            websocket::start(starter, sid, place, handshake, stream, early).await;
-        }));
+        return Ok(
+            websocket.raw(transport, move |stream, early, agreement| async move {
+                let handshake = Handshake {
+                    headers: &headers,
+                    query: &query,
+                    peer,
+                };
+                websocket::start(starter, sid, place, handshake, stream, early, agreement).await;
+            }),
+        );
     }
     let connection = server
-        .connect(None)
+        .connect(None, None)
         .map_err(|_| Refused::Lack(Problem::new(ProblemCode::Overloaded)))?;
     let handshake = Handshake {
         headers: &headers,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use tidings_hub::{Connection, Heartbeat, Overloaded, Registration};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Agreement;
 use tokio::net::TcpStream;
 
 use super::options::EngineOptions;
@@ -78,12 +79,17 @@ impl<A: Application> EngineServer<A> {
     }
 
     /// Opens a hub connection for a session. Without a socket it polls.
-    pub(super) fn connect(&self, socket: Option<TcpStream>) -> Result<Arc<Connection>, Overloaded> {
+    pub(super) fn connect(
+        &self,
+        socket: Option<TcpStream>,
+        agreement: Option<Agreement>,
+    ) -> Result<Arc<Connection>, Overloaded> {
         let heartbeat = self.0.heartbeat.clone();
         self.0.transport.hub().open(Registration {
             gateway: self.0.options.gateway,
             heartbeat,
             socket,
+            window: agreement.map(Agreement::window),
         })
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::engineio::{Handshake as OpenPacket, Packet};
-use tidings_wire::websocket::Frame;
+use tidings_wire::websocket::{Agreement, Frame};
 use tokio::net::TcpStream;
 
 use super::session::Claim;
@@ -70,6 +70,7 @@ pub(super) async fn start<A: Application>(
     handshake: Handshake<'_>,
     stream: TcpStream,
     early: Bytes,
+    agreement: Option<Agreement>,
 ) {
     let transport = server.transport().clone();
     let limits = transport.limits();
@@ -80,7 +81,7 @@ pub(super) async fn start<A: Application>(
         return transport.lingering().refuse(stream, code, limits.linger).await;
     }
     // Lost by a hair against another handshake, the socket is closed without a word.
-    let Ok(connection) = server.connect(Some(stream)) else {
+    let Ok(connection) = server.connect(Some(stream), agreement) else {
         return;
     };
     connection.send(open_packet(&server, sid, &[])).await;
@@ -91,6 +92,7 @@ pub(super) async fn start<A: Application>(
     transport.spawn(websocket::serve(
         live,
         early,
+        agreement,
         Socket {
             server,
             sid,
@@ -105,9 +107,11 @@ pub(super) async fn take_over<A: Application>(
     claim: Claim<A::Session>,
     stream: TcpStream,
     early: Bytes,
+    agreement: Option<Agreement>,
 ) {
     let limit = server.options().upgrade_timeout;
-    let probing = probe::run(stream, early, &claim);
+    let decoder = server.transport().decoder(probe::LIMITS, agreement);
+    let probing = probe::run(stream, early, decoder, &claim);
     // Failing, only this WebSocket closes: the session polls on.
     let probed = match tokio::time::timeout(limit, probing).await {
         Ok(Ok(probed)) => probed,
@@ -121,13 +125,16 @@ pub(super) async fn take_over<A: Application>(
     let transport = server.transport().clone();
     transport.counters().left(server.options().gateway, Via::Polling);
     let live = Live::new(transport.clone(), connection, Via::Websocket, moved.place);
-    let attached = live.connection().attach(probed.stream);
+    let attached = live
+        .connection()
+        .attach(probed.stream, agreement.map(Agreement::window));
     let (Some(application), Ok(())) = (moved.application, attached) else {
         return server.table().remove(sid);
     };
     transport.spawn(websocket::serve(
         live,
         probed.rest,
+        agreement,
         Socket {
             server,
             sid,

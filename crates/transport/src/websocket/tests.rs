@@ -39,11 +39,13 @@ async fn the_task_is_small() {
         gateway: Gateway::Tasks,
         heartbeat: transport.websocket_heartbeat(),
         socket: None,
+        window: None,
     };
     let connection = transport.hub().open(registration).unwrap();
     let task = serve(
         Live::new(transport, connection, Via::Websocket, None),
         Bytes::new(),
+        None,
         Nothing,
     );
     let bytes = size_of_val(&task);

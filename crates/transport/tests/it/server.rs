@@ -166,7 +166,7 @@ fn routes(transport: &Transport, protocols: &Quota<()>) -> Router {
         .route(
             "/raw",
             get(async move |upgrade: WebSocketUpgrade| {
-                upgrade.raw(&raw, async |mut stream, early| {
+                upgrade.raw(&raw, async |mut stream, early, _agreement| {
                     use tokio::io::AsyncWriteExt;
                     stream.write_all(&early).await.unwrap();
                 })

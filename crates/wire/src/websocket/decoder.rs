@@ -1,8 +1,11 @@
 //! Client bytes to messages, for any split of the input.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::close;
+use super::deflate::Inflater;
 use super::error::DecodeError;
 use super::header::{Header, Opcode};
 use super::mask;
@@ -14,7 +17,8 @@ use super::partial::{Partial, Step};
 pub struct Limits {
     /// The largest payload of one frame.
     pub frame_bytes_max: u32,
-    /// The largest message, all fragments together.
+    /// The largest message, all fragments together and inflated. A compressed one may be a little larger on the wire,
+    /// because compressing what cannot be compressed makes it grow.
     pub message_bytes_max: u32,
     /// The largest number of frames that a message may come in.
     pub fragments_max: u32,
@@ -22,13 +26,23 @@ pub struct Limits {
 
 /// The server's decoder of one connection.
 ///
-/// It owns nothing while no frame is under way, so an idle connection pays for three numbers and a pointer. Buffers
-/// grow with the bytes that came, and a message that lies whole in the input is copied once.
+/// It owns nothing while no frame is under way, so an idle connection pays for three numbers and two pointers. Buffers
+/// grow with the bytes that came, and a message that lies whole in the input is copied once. Compressed messages are
+/// inflated when they are complete.
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
     finished: bool,
+    inflater: Option<Arc<Inflater>>,
     partial: Option<Box<Partial>>,
+}
+
+/// By what a frame is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) limits: &'a Limits,
+    /// Set when messages may be compressed.
+    pub(super) inflater: Option<&'a Inflater>,
 }
 
 impl Decoder {
@@ -37,8 +51,15 @@ impl Decoder {
         Self {
             limits,
             finished: false,
+            inflater: None,
             partial: None,
         }
+    }
+
+    /// The same for a connection that agreed on compression, if there is an inflater.
+    #[must_use]
+    pub fn with_inflater(self, inflater: Option<Arc<Inflater>>) -> Self {
+        Self { inflater, ..self }
     }
 
     /// Whether nothing more will be decoded: there was a close frame or an error.
@@ -73,14 +94,18 @@ impl Decoder {
     }
 
     fn advance(&mut self, mut input: &mut [u8], out: &mut Vec<Message>) -> Result<(), DecodeError> {
+        let rules = Rules {
+            limits: &self.limits,
+            inflater: self.inflater.as_deref(),
+        };
         while !input.is_empty() && !self.finished {
             let (consumed, message) = if let Some(partial) = &mut self.partial {
-                let Step { consumed, message } = partial.step(input, &self.limits)?;
+                let Step { consumed, message } = partial.step(input, rules)?;
                 if partial.is_idle() {
                     self.partial = None;
                 }
                 (consumed, message)
-            } else if let Some((consumed, message)) = whole_message(input, &self.limits)? {
+            } else if let Some((consumed, message)) = whole_message(input, rules)? {
                 (consumed, Some(message))
             } else {
                 self.partial = Some(Box::default());
@@ -97,14 +122,14 @@ impl Decoder {
 }
 
 /// The common case: an unfragmented message that lies whole at the start of the input.
-fn whole_message(input: &mut [u8], limits: &Limits) -> Result<Option<(usize, Message)>, DecodeError> {
-    let Some((header, header_bytes)) = Header::parse(input)? else {
+fn whole_message(input: &mut [u8], rules: Rules<'_>) -> Result<Option<(usize, Message)>, DecodeError> {
+    let Some((header, header_bytes)) = Header::parse(input, rules.inflater.is_some())? else {
         return Ok(None);
     };
     if header.opcode == Opcode::Continuation {
         return Err(DecodeError::UnexpectedContinuation);
     }
-    let payload_bytes = check_size(&header, 0, limits)?;
+    let payload_bytes = check_size(&header, header.deflated, 0, rules.limits)?;
     let end = header_bytes + payload_bytes;
     if !header.finished || end > input.len() {
         return Ok(None);
@@ -112,6 +137,7 @@ fn whole_message(input: &mut [u8], limits: &Limits) -> Result<Option<(usize, Mes
     let payload = &mut input[header_bytes..end];
     mask::apply(payload, header.mask);
     let message = match header.opcode {
+        opcode if header.deflated => inflated(opcode == Opcode::Text, payload, rules)?,
         Opcode::Text => Message::Text(
             std::str::from_utf8(payload)
                 .map_err(|_| DecodeError::InvalidUtf8)?
@@ -123,9 +149,27 @@ fn whole_message(input: &mut [u8], limits: &Limits) -> Result<Option<(usize, Mes
     Ok(Some((end, message)))
 }
 
+/// A compressed message's text or bytes.
+pub(super) fn inflated(text: bool, deflated: &[u8], rules: Rules<'_>) -> Result<Message, DecodeError> {
+    let inflater = rules.inflater.ok_or(DecodeError::ReservedBits)?;
+    let bytes = inflater.inflate(deflated, rules.limits.message_bytes_max as usize)?;
+    if text {
+        let text = String::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8)?;
+        Ok(Message::Text(text.into()))
+    } else {
+        Ok(Message::Binary(bytes.into()))
+    }
+}
+
+/// What a compressed form of `bytes` may have: zlib's bound for its worst settings.
+const fn deflated_bytes_max(bytes: u32) -> u32 {
+    bytes.saturating_add(bytes / 8 + bytes / 64 + 64)
+}
+
 /// The payload's length, if it and the message it adds to stay within the limits.
 pub(super) fn check_size(
     header: &Header,
+    deflated: bool,
     message_bytes: usize,
     limits: &Limits,
 ) -> Result<usize, DecodeError> {
@@ -133,11 +177,19 @@ pub(super) fn check_size(
     if header.opcode.is_control() {
         return Ok(payload_bytes as usize);
     }
-    if payload_bytes > limits.frame_bytes_max {
+    let (frame_bytes_max, message_bytes_max) = if deflated {
+        (
+            deflated_bytes_max(limits.frame_bytes_max),
+            deflated_bytes_max(limits.message_bytes_max),
+        )
+    } else {
+        (limits.frame_bytes_max, limits.message_bytes_max)
+    };
+    if payload_bytes > frame_bytes_max {
         return Err(DecodeError::FrameTooBig);
     }
     let payload_bytes = payload_bytes as usize;
-    if message_bytes.saturating_add(payload_bytes) > limits.message_bytes_max as usize {
+    if message_bytes.saturating_add(payload_bytes) > message_bytes_max as usize {
         return Err(DecodeError::MessageTooBig);
     }
     Ok(payload_bytes)

@@ -41,6 +41,9 @@ pub enum DecodeError {
     /// Text or a close reason that is not UTF-8.
     #[error("text is not UTF-8")]
     InvalidUtf8,
+    /// A compressed message that is no DEFLATE stream, or stops within one.
+    #[error("compressed message cannot be inflated")]
+    InvalidDeflate,
     /// A frame over `frame_bytes_max`.
     #[error("frame is over the limit")]
     FrameTooBig,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::header::{CONTROL_BYTES_MAX, Opcode, SERVER_HEADER_BYTES_MAX, server_header};
+use super::header::{CONTROL_BYTES_MAX, Opcode, RSV1, SERVER_HEADER_BYTES_MAX, server_header};
 use crate::close_code::CloseCode;
 
 /// One or more finished, unmasked WebSocket frames in one shareable buffer.
@@ -11,8 +11,17 @@ use crate::close_code::CloseCode;
 /// back out with [`Frame::messages`].
 ///
 /// Invariant: whole frames only, each unfragmented, unmasked and with a minimal header.
+/// Invariant: what is compressed was made by [`super::Deflater`], from a frame whose plain form goes to everybody who
+/// takes payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame(Bytes);
+
+/// One frame of a [`Frame`].
+pub(super) struct Part {
+    pub(super) opcode: Opcode,
+    pub(super) payload: Bytes,
+    pub(super) whole: Frame,
+}
 
 impl Frame {
     /// A text message.
@@ -64,6 +73,17 @@ impl Frame {
     ///
     /// If `write` takes bytes away from the buffer instead of appending.
     pub fn build(opcode: Opcode, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::build_with(opcode.bits(), capacity, write)
+    }
+
+    /// A message whose payload is compressed already.
+    pub(super) fn deflated(opcode: Opcode, payload: &[u8]) -> Self {
+        Self::build_with(opcode.bits() | RSV1, payload.len(), |buffer| {
+            buffer.extend_from_slice(payload);
+        })
+    }
+
+    fn build_with(bits: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut buffer = Vec::with_capacity(SERVER_HEADER_BYTES_MAX + capacity);
         buffer.resize(SERVER_HEADER_BYTES_MAX, 0);
         write(&mut buffer);
@@ -71,7 +91,7 @@ impl Frame {
             .len()
             .checked_sub(SERVER_HEADER_BYTES_MAX)
             .expect("Invariant: encoders only append to the buffer");
-        let (header, start) = server_header(opcode, payload_bytes);
+        let (header, start) = server_header(bits, payload_bytes);
         buffer[..SERVER_HEADER_BYTES_MAX].copy_from_slice(&header);
         Self(Bytes::from(buffer).slice(start..))
     }
@@ -110,8 +130,12 @@ impl Frame {
         self.0.is_empty()
     }
 
-    /// Each frame's opcode and payload; payloads are slices of this buffer.
+    /// Each frame's opcode and payload; payloads are slices of this buffer. A compressed payload stays compressed.
     pub fn messages(&self) -> impl Iterator<Item = (Opcode, Bytes)> {
+        self.parts().map(|part| (part.opcode, part.payload))
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
         let mut rest = self.0.clone();
         std::iter::from_fn(move || split_first(&mut rest))
     }
@@ -123,7 +147,7 @@ impl Frame {
 }
 
 /// Takes one frame off the front of `rest`. By the invariant of [`Frame`] this fails only at the end.
-fn split_first(rest: &mut Bytes) -> Option<(Opcode, Bytes)> {
+fn split_first(rest: &mut Bytes) -> Option<Part> {
     let [first, short, after @ ..] = rest.as_ref() else {
         return None;
     };
@@ -137,7 +161,10 @@ fn split_first(rest: &mut Bytes) -> Option<(Opcode, Bytes)> {
         short => (2, usize::from(*short)),
     };
     let end = header_bytes + payload_bytes;
-    let payload = (end <= rest.len()).then(|| rest.slice(header_bytes..end))?;
-    *rest = rest.slice(end..);
-    Some((opcode, payload))
+    let whole = (end <= rest.len()).then(|| rest.split_to(end))?;
+    Some(Part {
+        opcode,
+        payload: whole.slice(header_bytes..),
+        whole: Frame(whole),
+    })
 }

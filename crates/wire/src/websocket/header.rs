@@ -3,7 +3,7 @@
 use super::error::DecodeError;
 
 const FIN: u8 = 0x80;
-const RSV1: u8 = 0x40;
+pub(super) const RSV1: u8 = 0x40;
 const RSV2_AND_RSV3: u8 = 0x30;
 const MASKED: u8 = 0x80;
 /// RFC 6455, section 5.5: the longest payload of a control frame.
@@ -66,18 +66,21 @@ impl Opcode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) finished: bool,
+    /// The message that begins here is compressed.
+    pub(super) deflated: bool,
     pub(super) opcode: Opcode,
     pub(super) mask: [u8; 4],
     pub(super) payload_bytes: u64,
 }
 
 impl Header {
-    /// The header at the start of `input` and its own length; `None` while bytes are missing.
-    pub(super) fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, DecodeError> {
+    /// The header at the start of `input` and its own length; `None` while bytes are missing. Messages may be
+    /// compressed if the connection `inflates`.
+    pub(super) fn parse(input: &[u8], inflates: bool) -> Result<Option<(Self, usize)>, DecodeError> {
         let [first, second, rest @ ..] = input else {
             return Ok(None);
         };
-        let opcode = judge_first_byte(*first)?;
+        let opcode = judge_first_byte(*first, inflates)?;
         let finished = first & FIN != 0;
         if second & MASKED == 0 {
             return Err(DecodeError::Unmasked);
@@ -113,6 +116,7 @@ impl Header {
         Ok(Some((
             Self {
                 finished,
+                deflated: first & RSV1 != 0,
                 opcode,
                 mask: *mask,
                 payload_bytes,
@@ -122,12 +126,15 @@ impl Header {
     }
 }
 
-/// The one place that judges the reserved bits: a negotiated extension will let RSV1 pass here.
-fn judge_first_byte(first: u8) -> Result<Opcode, DecodeError> {
-    if first & (RSV1 | RSV2_AND_RSV3) != 0 {
+/// The one place that judges the reserved bits. RSV1 says that a message is compressed: on its first frame alone, and
+/// only if that was agreed on (RFC 7692, section 6.1).
+fn judge_first_byte(first: u8, inflates: bool) -> Result<Opcode, DecodeError> {
+    let opcode = Opcode::from_bits(first & 0x0F);
+    let may_have_rsv1 = inflates && matches!(opcode, Some(Opcode::Text | Opcode::Binary));
+    if first & RSV2_AND_RSV3 != 0 || (first & RSV1 != 0 && !may_have_rsv1) {
         return Err(DecodeError::ReservedBits);
     }
-    Opcode::from_bits(first & 0x0F).ok_or(DecodeError::ReservedOpcode)
+    opcode.ok_or(DecodeError::ReservedOpcode)
 }
 
 fn minimal(length: u64, least: u64) -> Result<u64, DecodeError> {
@@ -138,10 +145,11 @@ fn minimal(length: u64, least: u64) -> Result<u64, DecodeError> {
     }
 }
 
-/// The minimal unmasked header of a whole message, at the end of the array, and where it starts.
-pub(super) fn server_header(opcode: Opcode, payload_bytes: usize) -> ([u8; SERVER_HEADER_BYTES_MAX], usize) {
+/// The minimal unmasked header of a whole message, at the end of the array, and where it starts. `bits` are the
+/// opcode's, with RSV1 for a compressed message.
+pub(super) fn server_header(bits: u8, payload_bytes: usize) -> ([u8; SERVER_HEADER_BYTES_MAX], usize) {
     let mut header = [0; SERVER_HEADER_BYTES_MAX];
-    let first = FIN | opcode.bits();
+    let first = FIN | bits;
     let start = match payload_bytes {
         0..=125 => {
             header[8..].copy_from_slice(&[first, payload_bytes as u8]);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::decoder::{Limits, check_size, control};
+use super::decoder::{Rules, check_size, control, inflated};
 use super::error::DecodeError;
 use super::header::{CLIENT_HEADER_BYTES_MAX, Header, Opcode};
 use super::mask;
@@ -32,6 +32,8 @@ struct Arriving {
 #[derive(Debug)]
 struct Assembly {
     text: bool,
+    /// The bytes are compressed, and are inflated and judged once they are complete.
+    deflated: bool,
     bytes: Vec<u8>,
     /// Text up to here is known to be UTF-8; at most three bytes of a character in progress follow.
     valid_bytes: usize,
@@ -60,9 +62,9 @@ impl Partial {
     }
 
     /// Takes at least one byte of a non-empty input: up to the end of the header, or of the payload.
-    pub(super) fn step(&mut self, input: &mut [u8], limits: &Limits) -> Result<Step, DecodeError> {
+    pub(super) fn step(&mut self, input: &mut [u8], rules: Rules<'_>) -> Result<Step, DecodeError> {
         let consumed = match &mut self.frame {
-            None => self.take_header(input, limits)?,
+            None => self.take_header(input, rules)?,
             Some(frame) => {
                 let count = frame.missing_bytes.min(input.len());
                 let chunk = &mut input[..count];
@@ -79,21 +81,23 @@ impl Partial {
         };
         let complete = self.frame.take_if(|frame| frame.missing_bytes == 0);
         let message = complete
-            .map(|frame| self.finish(frame.header))
+            .map(|frame| self.finish(frame.header, rules))
             .transpose()?
             .flatten();
         Ok(Step { consumed, message })
     }
 
-    fn take_header(&mut self, input: &[u8], limits: &Limits) -> Result<usize, DecodeError> {
+    fn take_header(&mut self, input: &[u8], rules: Rules<'_>) -> Result<usize, DecodeError> {
         for (index, byte) in input.iter().enumerate() {
             self.header[self.header_bytes] = *byte;
             self.header_bytes += 1;
-            if let Some((header, _)) = Header::parse(&self.header[..self.header_bytes])? {
+            if let Some((header, _)) =
+                Header::parse(&self.header[..self.header_bytes], rules.inflater.is_some())?
+            {
                 self.header_bytes = 0;
                 self.frame = Some(Arriving {
                     header,
-                    missing_bytes: self.admit(&header, limits)?,
+                    missing_bytes: self.admit(&header, rules)?,
                 });
                 return Ok(index + 1);
             }
@@ -102,24 +106,24 @@ impl Partial {
     }
 
     /// Judges a frame by its header, before any of its payload is kept.
-    fn admit(&mut self, header: &Header, limits: &Limits) -> Result<usize, DecodeError> {
+    fn admit(&mut self, header: &Header, rules: Rules<'_>) -> Result<usize, DecodeError> {
         if header.opcode.is_control() {
-            return check_size(header, 0, limits);
+            return check_size(header, false, 0, rules.limits);
         }
         let assembly = match (&mut self.assembly, header.opcode) {
             (None, Opcode::Continuation) => return Err(DecodeError::UnexpectedContinuation),
             (Some(assembly), Opcode::Continuation) => assembly,
             (Some(_), _) => return Err(DecodeError::ExpectedContinuation),
-            (none, opcode) => none.insert(Assembly::new(opcode == Opcode::Text)),
+            (none, opcode) => none.insert(Assembly::new(opcode == Opcode::Text, header.deflated)),
         };
         assembly.fragments += 1;
-        if assembly.fragments > limits.fragments_max.max(1) {
+        if assembly.fragments > rules.limits.fragments_max.max(1) {
             return Err(DecodeError::TooManyFragments);
         }
-        check_size(header, assembly.bytes.len(), limits)
+        check_size(header, assembly.deflated, assembly.bytes.len(), rules.limits)
     }
 
-    fn finish(&mut self, header: Header) -> Result<Option<Message>, DecodeError> {
+    fn finish(&mut self, header: Header, rules: Rules<'_>) -> Result<Option<Message>, DecodeError> {
         if header.opcode.is_control() {
             let message = control(header.opcode, &self.control)?;
             self.control.clear();
@@ -128,14 +132,18 @@ impl Partial {
         if !header.finished {
             return Ok(None);
         }
-        self.assembly.take().map(Assembly::into_message).transpose()
+        self.assembly
+            .take()
+            .map(|assembly| assembly.into_message(rules))
+            .transpose()
     }
 }
 
 impl Assembly {
-    fn new(text: bool) -> Self {
+    fn new(text: bool, deflated: bool) -> Self {
         Self {
             text,
+            deflated,
             bytes: Vec::new(),
             valid_bytes: 0,
             fragments: 0,
@@ -145,7 +153,11 @@ impl Assembly {
     fn push(&mut self, chunk: &[u8], frame: &Arriving) -> Result<(), DecodeError> {
         self.reserve(chunk.len(), frame);
         self.bytes.extend_from_slice(chunk);
-        if self.text { self.check_text() } else { Ok(()) }
+        if self.text && !self.deflated {
+            self.check_text()
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes room for a chunk. The only frame of a message gets no more than it declared; with fragments the size of
@@ -168,8 +180,10 @@ impl Assembly {
         Ok(())
     }
 
-    fn into_message(self) -> Result<Message, DecodeError> {
-        if self.text {
+    fn into_message(self, rules: Rules<'_>) -> Result<Message, DecodeError> {
+        if self.deflated {
+            inflated(self.text, &self.bytes, rules)
+        } else if self.text {
             let text = String::from_utf8(self.bytes).map_err(|_| DecodeError::InvalidUtf8)?;
             Ok(Message::Text(Utf8Bytes::from(text)))
         } else {

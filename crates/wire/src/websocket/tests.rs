@@ -1,4 +1,5 @@
 mod decoding;
+mod deflate;
 mod frames;
 mod properties;
 mod refusals;

@@ -112,6 +112,7 @@ impl Fixture {
             gateway: Gateway::Workflows,
             heartbeat: self.workflows.0.transport.websocket_heartbeat(),
             socket: None,
+            window: None,
         };
         let connection = self.hub.open(registration).unwrap();
         let session = Session::open(self.workflows.0.clone(), claims, connection.clone()).await?;
