@@ -290,6 +290,8 @@ impl Shard {
                 }
             }
             Command::Census(gateway, answer) => {
+                // Who has the answer finds everything counted that came before it.
+                self.tally.publish(&self.handle.counters);
                 let census: Vec<RoomCensus> = self.rooms.census(|slot| {
                     self.slots[slot as usize]
                         .connection

@@ -66,7 +66,7 @@ async fn of_waiting_events_of_one_room_and_key_the_latest_is_left() {
     }
     let left = ["a x3", "a y1", "b x1", "other 1", "other 2", "a kind 2"];
     assert_eq!(taken(&fixture, &connection).await, left);
-    let figures = fixture.hub.figures();
+    let figures = fixture.figures().await;
     assert_eq!(
         (figures.events_superseded, figures.lags, figures.deliveries),
         (3, 1, 9)
@@ -126,7 +126,7 @@ async fn at_the_bound_the_oldest_go_and_one_marker_counts_them() {
         publish(&fixture, &["drop:a"], None, &number.to_string()).await;
     }
     assert_eq!(taken(&fixture, &connection).await, ["gap 1", "11", "12", "13"]);
-    let figures = fixture.hub.figures();
+    let figures = fixture.figures().await;
     assert_eq!((figures.events_dropped, figures.gaps), (8, 2));
     assert_eq!(figures.closed.of(CloseCode::SlowConsumer), 0);
 }
@@ -158,7 +158,7 @@ async fn events_that_may_go_make_room_for_others_until_these_are_too_many_themse
         publish(&fixture, &["other"], None, &number.to_string()).await;
     }
     assert_eq!(taken(&fixture, &connection).await, ["closed 4508"]);
-    assert_eq!(fixture.hub.figures().closed.of(CloseCode::SlowConsumer), 1);
+    assert_eq!(fixture.figures().await.closed.of(CloseCode::SlowConsumer), 1);
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn a_client_that_reads_again_finds_each_gap_where_it_is_and_the_rest_in_or
         }
     }
     assert_eq!((gaps, received + dropped), (dropped, published));
-    let figures = fixture.hub.figures();
+    let figures = fixture.figures().await;
     assert_eq!(figures.gaps, 1, "one marker waited all the time");
     assert_eq!(figures.closed.of(CloseCode::SlowConsumer), 0);
     assert!(!slow.is_closing() && !well.is_closing());
@@ -315,7 +315,7 @@ async fn a_client_that_reads_again_finds_the_latest_of_each_key() {
     let mut found = last.to_vec();
     found.sort_unstable();
     assert_eq!(found, expected);
-    let figures = fixture.hub.figures();
+    let figures = fixture.figures().await;
     assert_eq!(received + figures.events_superseded as usize, published);
     assert_eq!(figures.closed.of(CloseCode::SlowConsumer), 0);
 }

@@ -117,7 +117,7 @@ async fn direct_answers_and_confirmations_are_compressed_too() {
     }
     assert_eq!(client.text().await, "short");
     assert_eq!(plain_client.text().await, "short");
-    assert_eq!(fixture.hub.figures().deflated.messages, 3);
+    assert_eq!(fixture.figures().await.deflated.messages, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

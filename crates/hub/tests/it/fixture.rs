@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::{
-    Connection, Encoding, EncodingId, Event, EventId, Gateway, Gateways, Heartbeat, Hub, HubBuilder,
+    Connection, Encoding, EncodingId, Event, EventId, Figures, Gateway, Gateways, Heartbeat, Hub, HubBuilder,
     HubLimits, Registration, RoomClasses, RoomName,
 };
 use tidings_wire::time::Timestamp;
@@ -119,6 +119,12 @@ impl Fixture {
             socket,
             window: None,
         }
+    }
+
+    /// The figures, with everything counted that has happened so far.
+    pub(crate) async fn figures(&self) -> Figures {
+        self.hub.rooms(Gateway::Tasks).await;
+        self.hub.figures()
     }
 
     pub(crate) async fn publish(&self, rooms: &[&str], data: &str) {

@@ -112,7 +112,7 @@ async fn a_peer_that_never_speaks_lives_as_long_as_it_takes_its_frames() {
     while fixture.hub.figures().closed.of(CloseCode::SlowConsumer) == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(fixture.hub.figures().closed.of(CloseCode::PingTimeout), 0);
+    assert_eq!(fixture.figures().await.closed.of(CloseCode::PingTimeout), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,6 +139,6 @@ async fn one_that_does_not_end_after_its_close_is_cut() {
     while fixture.hub.figures().gone == 0 {
         tokio::task::yield_now().await;
     }
-    let figures = fixture.hub.figures();
+    let figures = fixture.figures().await;
     assert_eq!((figures.resets, figures.frames_dropped, figures.gone), (1, 3, 1));
 }

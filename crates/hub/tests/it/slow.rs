@@ -57,7 +57,7 @@ async fn a_deaf_client_is_cut_and_reset_and_the_others_lose_nothing() {
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
         }
     }
-    assert_eq!(fixture.hub.figures().resets, 1);
+    assert_eq!(fixture.figures().await.resets, 1);
     deaf.gone();
     drop(deaf_client);
     fixture.hub.rooms(tidings_hub::Gateway::Tasks).await;
@@ -118,7 +118,7 @@ async fn closing_writes_what_waits_then_the_code_and_refuses_what_follows() {
     assert_eq!(client.text().await, "last");
     assert_eq!(client.close_code().await, 4403);
     assert!(client.frame().await.is_none());
-    assert_eq!(fixture.hub.figures().closed.of(CloseCode::Forbidden), 1);
+    assert_eq!(fixture.figures().await.closed.of(CloseCode::Forbidden), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +182,7 @@ async fn a_burst_that_outruns_the_flush_cuts_nobody_who_reads() {
             assert_eq!(client.text().await, number.to_string());
         }
     }
-    assert_eq!(fixture.hub.figures().closed.of(CloseCode::SlowConsumer), 0);
+    assert_eq!(fixture.figures().await.closed.of(CloseCode::SlowConsumer), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
