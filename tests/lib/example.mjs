@@ -5,11 +5,16 @@ import { Child, EXAMPLES } from './process.mjs';
 import { until } from './wait.mjs';
 
 /** One of the conformance servers of the transport crate on a free port: `{port, http, ws, stop}`. */
-export async function startExample(name) {
+export async function startExample(name, env = {}) {
   const binary = path.join(EXAMPLES, name);
   if (!existsSync(binary)) throw new Error(`no ${binary}: run \`cargo build --release -p tidings-transport --examples\` or set TIDINGS_EXAMPLES`);
+  return startOnPort(name, binary, [], env);
+}
+
+/** A program that listens on `PORT`, on a free one. */
+export async function startOnPort(name, binary, args, env) {
   const port = await freePort();
-  const child = new Child(binary, [], { env: { PORT: String(port) } });
+  const child = new Child(binary, args, { env: { ...env, PORT: String(port) } });
   try {
     await until(() => {
       if (child.outcome) throw new Error(`it ended: ${JSON.stringify(child.outcome)}`);

@@ -66,8 +66,11 @@ impl FromStr for ConnectionId {
                 .ok_or(ConnectionIdError)? as u128;
             if place + 1 < SHORT_LENGTH {
                 bits = bits << 6 | sextet;
-            } else {
+            } else if sextet.is_multiple_of(16) {
                 bits = bits << 2 | sextet >> 4;
+            } else {
+                // More than 128 bits: a second spelling of an id.
+                return Err(ConnectionIdError);
             }
         }
         Ok(ConnectionId(Uuid::from_u128(bits)))
@@ -88,5 +91,14 @@ mod tests {
         }
         assert!("nonsense".parse::<ConnectionId>().is_err());
         assert!("!!!!!!!!!!!!!!!!!!!!!!".parse::<ConnectionId>().is_err());
+    }
+
+    #[test]
+    fn an_id_has_one_short_spelling() {
+        assert!("Z-VQRBCxQm-SR4Z-ZexecQ".parse::<ConnectionId>().is_ok());
+        for last in ALPHABET.iter().filter(|last| !b"AQgw".contains(last)) {
+            let text = format!("Z-VQRBCxQm-SR4Z-Zexec{}", char::from(*last));
+            assert_eq!(text.parse::<ConnectionId>(), Err(ConnectionIdError), "{text}");
+        }
     }
 }

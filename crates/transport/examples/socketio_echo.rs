@@ -1,9 +1,11 @@
-//! The server that the official Socket.IO suite tests. `PORT` defaults to 3000.
+//! The server that the official Socket.IO suite tests. `PORT` defaults to 3000; the times are those of the suite, unless
+//! `PING_INTERVAL_MS`, `PING_TIMEOUT_MS` or `CONNECT_TIMEOUT_MS` are set.
 //!
 //! On `/` and `/custom` it emits `auth` with the CONNECT payload; on `/` it sends `message` back as `message-back` and
 //! acknowledges `message-with-ack`.
 
 use std::error::Error;
+use std::num::ParseIntError;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -69,16 +71,21 @@ impl Application for Echo {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let engine_options = EngineOptions {
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(200),
+        ping_interval: millis("PING_INTERVAL_MS", 300)?,
+        ping_timeout: millis("PING_TIMEOUT_MS", 200)?,
         ..EngineOptions::new("/socket.io/", Gateway::Flow)
     };
     let options = SocketOptions {
-        connect_timeout: Duration::from_secs(1),
+        connect_timeout: millis("CONNECT_TIMEOUT_MS", 1_000)?,
         ..SocketOptions::default()
     };
     serve::serve(3_000, TransportLimits::default(), |transport| {
         SocketServer::start(transport, engine_options, options, Echo).routes()
     })
     .await
+}
+
+fn millis(variable: &str, default: u64) -> Result<Duration, ParseIntError> {
+    let millis = std::env::var(variable).map_or(Ok(default), |text| text.parse())?;
+    Ok(Duration::from_millis(millis))
 }

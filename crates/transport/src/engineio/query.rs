@@ -29,6 +29,11 @@ impl Parameters {
         }
         parameters
     }
+
+    /// Whether the client says that it speaks the one version there is.
+    pub(super) fn is_version_4(&self) -> bool {
+        self.version.as_deref() == Some("4")
+    }
 }
 
 #[cfg(test)]

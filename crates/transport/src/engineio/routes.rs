@@ -105,10 +105,16 @@ async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> R
         return Err(Refusal::Forbidden.into());
     }
     match (&parameters.sid, via) {
-        (Some(sid), Via::Polling) => with_session(server, sid, request).await.map_err(Refused::from),
-        (Some(sid), Via::WebSocket) => {
-            let response = upgrade(server, sid, request).await?;
-            Ok(Answer::Ready(response))
+        (Some(sid), via) => {
+            let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
+            // Every request of a session says the version that the session was opened with.
+            if !parameters.is_version_4() && !matches!(server.table().find(sid), Found::Nothing) {
+                return Err(Refusal::BadRequest.into());
+            }
+            match via {
+                Via::Polling => with_session(server, sid, request).await.map_err(Refused::from),
+                Via::WebSocket => Ok(Answer::Ready(upgrade(server, sid, request).await?)),
+            }
         }
         (None, via) => handshake(server, &parameters, via, request)
             .await
@@ -119,10 +125,9 @@ async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> R
 /// A GET or POST of a polling session.
 async fn with_session<A: Application>(
     server: &EngineServer<A>,
-    sid: &str,
+    sid: Sid,
     request: Request,
 ) -> Result<Answer<A>, Refusal> {
-    let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
     let is_get = request.method() == Method::GET;
     let session = match server.table().find(sid) {
         Found::Polling(session) => session,
@@ -146,10 +151,9 @@ async fn with_session<A: Application>(
 /// A WebSocket for a session that polls.
 async fn upgrade<A: Application>(
     server: &EngineServer<A>,
-    sid: &str,
+    sid: Sid,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
-    let sid = Sid::parse(sid).ok_or(Refusal::SessionUnknown)?;
     let claim = match server.table().find(sid) {
         Found::Polling(session) => session.claim(),
         Found::WebSocket => None,
@@ -185,7 +189,7 @@ async fn handshake<A: Application>(
     if (via == Via::WebSocket) != is_upgrade(request.headers()) {
         return Err(Refusal::BadRequest.into());
     }
-    if parameters.version.as_deref() != Some("4") {
+    if !parameters.is_version_4() {
         return Err(Refusal::UnsupportedVersion.into());
     }
     let transport = server.transport();

@@ -105,6 +105,32 @@ impl Server {
 }
 
 #[tokio::test]
+async fn a_request_of_a_session_in_another_version_is_refused_and_the_session_lives_on() {
+    let server = Server::start();
+    let client = Client::open(&server.routes).await;
+    let (_, sid) = client.query.split_once("&sid=").unwrap();
+    for (method, query) in [
+        (Method::GET, "EIO=3&transport=polling"),
+        (Method::GET, "transport=polling"),
+        (Method::POST, "EIO=5&transport=polling"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/?{query}&sid={sid}"))
+            .body(Body::from("4lost"))
+            .unwrap();
+        let answer = ask(&server.routes, request).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (StatusCode::BAD_REQUEST, r#"{"code":3,"message":"Bad request"}"#),
+            "{query}"
+        );
+    }
+    assert_eq!(client.post("4hello").await.status, StatusCode::OK);
+    assert_eq!(client.packets(1).await, ["4hello"]);
+}
+
+#[tokio::test]
 async fn mistakes_have_their_numbers() {
     let server = Server::start();
     for (method, query, body) in [

@@ -35,7 +35,10 @@ impl<'a> Cursor<'a> {
         }
         // Digits that do not fit a number are too many in any case.
         let count = digits.parse().unwrap_or(usize::MAX);
-        if count > limits.attachments_max {
+        if count == 0 {
+            // Without attachments a packet has another type.
+            Err(Error::InvalidAttachmentCount)
+        } else if count > limits.attachments_max {
             Err(Error::TooManyAttachments)
         } else {
             Ok(count)

@@ -62,7 +62,8 @@ pub fn encode_ack(namespace: &str, ack: u64, args: &[impl Borrow<RawValue>]) -> 
     })
 }
 
-/// An event with attachments. `args` hold the placeholders, by which clients put the attachments in place.
+/// An event with attachments. `args` hold the placeholders, by which clients put the attachments in place. Without any it
+/// is a plain event: clients refuse a packet that announces none.
 pub fn encode_binary_event(
     namespace: &str,
     name: &str,
@@ -70,6 +71,9 @@ pub fn encode_binary_event(
     attachments: &[Bytes],
     ack: Option<u64>,
 ) -> Frame {
+    if attachments.is_empty() {
+        return encode_event(namespace, name, args, ack);
+    }
     binary(
         b'5',
         namespace,
@@ -82,13 +86,16 @@ pub fn encode_binary_event(
     )
 }
 
-/// An acknowledgement with attachments. `args` hold the placeholders.
+/// An acknowledgement with attachments. `args` hold the placeholders; without attachments it is a plain one.
 pub fn encode_binary_ack(
     namespace: &str,
     ack: u64,
     args: &[impl Borrow<RawValue>],
     attachments: &[Bytes],
 ) -> Frame {
+    if attachments.is_empty() {
+        return encode_ack(namespace, ack, args);
+    }
     binary(b'6', namespace, length(args), attachments, |payload| {
         push_ack_id(payload, Some(ack));
         push_array(payload, None, args);

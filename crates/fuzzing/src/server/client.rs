@@ -1,0 +1,78 @@
+//! A client's socket: writes what it is told, and keeps the session ids that it reads.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::start::Server;
+
+/// How long an answer is waited for; what comes later is read later.
+const ANSWER_TIME: Duration = Duration::from_millis(15);
+const WRITE_TIME: Duration = Duration::from_millis(50);
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+pub(super) struct Client {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub(super) async fn open(server: &Server) -> Option<Self> {
+        let stream = TcpStream::connect(server.address).await.ok()?;
+        Some(Self {
+            stream,
+            unread: Vec::new(),
+        })
+    }
+
+    /// Writes all of it, unless the server reads too slowly or has gone.
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        let _ = timeout(WRITE_TIME, self.stream.write_all(bytes)).await;
+    }
+
+    pub(super) async fn end_writing(&mut self) {
+        let _ = timeout(WRITE_TIME, self.stream.shutdown()).await;
+    }
+
+    /// Reads what comes, for a moment. Returns the session ids in it.
+    pub(super) async fn read(&mut self) -> Vec<String> {
+        let before = self.unread.len().saturating_sub(64);
+        if self.unread.len() < KEPT_BYTES_MAX {
+            let _ = timeout(ANSWER_TIME, self.stream.read_buf(&mut self.unread)).await;
+        }
+        session_ids(&self.unread[before..])
+    }
+
+    /// What has come already.
+    pub(super) fn read_now(&mut self) -> Vec<String> {
+        let before = self.unread.len().saturating_sub(64);
+        while self.unread.len() < KEPT_BYTES_MAX
+            && matches!(self.stream.try_read_buf(&mut self.unread), Ok(1..))
+        {}
+        session_ids(&self.unread[before..])
+    }
+
+    /// Reads to the end, however long that takes.
+    pub(super) async fn read_to_end(mut self) {
+        let mut buffer = vec![0; 4_096];
+        while matches!(self.stream.read(&mut buffer).await, Ok(1..)) {}
+    }
+
+    /// Ends it with a reset.
+    pub(super) fn reset(self) {
+        let _ = self.stream.set_zero_linger();
+    }
+}
+
+/// Engine.IO ids have 20 characters, those of Socket.IO 22.
+fn session_ids(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("\"sid\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(id, _)| id.to_owned())
+        .filter(|id| id.len() == 20)
+        .collect()
+}
