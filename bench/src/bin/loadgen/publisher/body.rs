@@ -90,7 +90,7 @@ impl Body {
                 return Ok(());
             }
         };
-        let path = self.path()?;
+        let path = self.path(&body)?;
         let head = format!(
             "POST {path} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n",
             self.headers,
@@ -101,19 +101,14 @@ impl Body {
         Ok(())
     }
 
-    /// The path, signed if the server asks for it (Pusher's HTTP API, "Generating authentication signatures"; the digest of
-    /// the body is left out, which a server may not insist on).
-    fn path(&self) -> Result<String> {
+    /// The path, signed if there is a key.
+    fn path(&self, body: &str) -> Result<String> {
         let path = &self.url.path;
         let Some((key, secret)) = &self.signer else {
             return Ok(path.clone());
         };
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let query = format!("auth_key={key}&auth_timestamp={now_s}&auth_version=1.0");
-        let code = sign::hmac_sha256(secret.as_bytes(), format!("POST\n{path}\n{query}").as_bytes());
-        Ok(format!(
-            "{path}?{query}&auth_signature={}",
-            sign::hexadecimal(&code)
-        ))
+        let query = sign::pusher_query(key, secret, path, body, now_s);
+        Ok(format!("{path}?{query}"))
     }
 }
