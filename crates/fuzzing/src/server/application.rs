@@ -22,6 +22,10 @@ impl Encoding for Spelled {
     fn frame(&self, event: &Event) -> Option<Frame> {
         Some(encode_event("/", &event.kind, &[&*event.data], None))
     }
+
+    fn gap(&self, dropped: u32, _: Timestamp) -> Frame {
+        Frame::text(&format!("42[\"gap\",{dropped}]"))
+    }
 }
 
 /// `+` joins, `-` leaves, `!` publishes, `x` is closed; all else comes back.
@@ -60,6 +64,7 @@ fn event(room: RoomName) -> Event {
         rooms: vec![room],
         kind: "said".into(),
         name: None,
+        key: None,
         data: RawValue::from_string(format!("\"{}\"", "x".repeat(500))).expect("a string is JSON"),
         time: Timestamp::from_millis(0),
         gateways: Gateways::ALL,

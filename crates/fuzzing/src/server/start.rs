@@ -61,7 +61,7 @@ impl Server {
     pub(super) fn start() -> Self {
         let limits = TransportLimits {
             message_bytes_max: 2_000,
-            fragments_max: 4,
+            message_frames_max: 4,
             messages_per_second: 2_000,
             message_burst: 50,
             handshake_timeout: Duration::from_millis(100),

@@ -256,7 +256,7 @@ async fn a_client_that_reads_again_finds_each_gap_where_it_is_and_the_rest_in_or
         fixture.hub.figures().events_dropped >= 100
     })
     .await;
-    let dropped = fixture.hub.figures().events_dropped as usize;
+    let dropped = fixture.figures().await.events_dropped as usize;
 
     let (mut next, mut gaps, mut received) = (0, 0, 0);
     while next < published {
