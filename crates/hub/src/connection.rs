@@ -2,11 +2,13 @@
 
 use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
+use crate::outbox::SLICES_MAX;
 use crate::shard::ShardHandle;
-use crate::{ConnectionId, EncodingId, Gateway, Relay, RoomName};
+use crate::{ConnectionId, EncodingId, Gateway, Relay, RoomName, StreamEnd, StreamStep};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
@@ -89,6 +91,40 @@ impl Connection {
     /// Where the frames of a connection without a socket wait.
     pub fn relay(&self) -> Option<&Relay> {
         self.relay.as_deref()
+    }
+
+    /// What the task of a connection that writes a stream of its own is to do next; frames at most `bytes_max` together
+    /// unless the first is larger, and at most 64. Asking says that everything taken before is written.
+    pub fn poll_stream(&self, context: &mut Context<'_>, bytes_max: usize) -> Poll<StreamStep> {
+        let Some(relay) = &self.relay else {
+            return Poll::Ready(StreamStep::Reset);
+        };
+        let (written, step) = relay.poll_stream(context, bytes_max, SLICES_MAX);
+        if written.frames != 0 {
+            let latency = self.clock.now().since(written.oldest);
+            self.shard.streams.wrote(written.frames, written.bytes, latency);
+        }
+        if let Poll::Ready(StreamStep::Finish(frame)) = &step {
+            // Nobody asks after it.
+            self.shard.streams.wrote(1, frame.len(), 0);
+        }
+        step
+    }
+
+    /// Waits until the connection is cut, while its stream is full.
+    pub fn poll_stream_end(&self, context: &mut Context<'_>) -> Poll<StreamEnd> {
+        match &self.relay {
+            Some(relay) => relay.poll_end(context),
+            None => Poll::Ready(StreamEnd::Reset),
+        }
+    }
+
+    /// Notes that so much of what was taken for a stream is not going to be written, because the connection was cut.
+    pub fn drop_taken(&self, frames: usize, bytes: usize) {
+        if let Some(relay) = &self.relay {
+            relay.drop_taken(frames, bytes);
+        }
+        self.shard.streams.dropped(frames);
     }
 
     /// Whether the server has begun to close it; what the peer still sends is ignored.

@@ -132,12 +132,54 @@ fn place_of(code: CloseCode) -> Option<usize> {
 
 impl Tally {
     pub(crate) fn observe_latency(&mut self, ticks: u32) {
-        let bucket = LATENCY_BOUNDS_TICKS
-            .iter()
-            .position(|&bound| ticks <= bound)
-            .unwrap_or(BUCKETS - 1);
-        self.latency[bucket] += 1;
+        self.latency[bucket_of(ticks)] += 1;
         self.latency_ticks += u64::from(ticks);
+    }
+}
+
+fn bucket_of(ticks: u32) -> usize {
+    LATENCY_BOUNDS_TICKS
+        .iter()
+        .position(|&bound| ticks <= bound)
+        .unwrap_or(BUCKETS - 1)
+}
+
+/// What the tasks of one shard's connections count that write streams of their own. Many write it.
+#[derive(Default)]
+pub(crate) struct StreamCounters {
+    frames_written: AtomicU64,
+    bytes_written: AtomicU64,
+    writes: AtomicU64,
+    frames_dropped: AtomicU64,
+    latency: [AtomicU64; BUCKETS],
+    latency_ticks: AtomicU64,
+}
+
+impl StreamCounters {
+    /// A batch was written, whose oldest frame was published `latency` ticks before.
+    pub(crate) fn wrote(&self, frames: usize, bytes: usize, latency: u32) {
+        self.frames_written.fetch_add(frames as u64, Relaxed);
+        self.bytes_written.fetch_add(bytes as u64, Relaxed);
+        self.writes.fetch_add(1, Relaxed);
+        self.latency[bucket_of(latency)].fetch_add(1, Relaxed);
+        self.latency_ticks.fetch_add(u64::from(latency), Relaxed);
+    }
+
+    pub(crate) fn dropped(&self, frames: usize) {
+        self.frames_dropped.fetch_add(frames as u64, Relaxed);
+    }
+}
+
+impl Figures {
+    pub(crate) fn add_streams(&mut self, streams: &StreamCounters) {
+        self.frames_written += streams.frames_written.load(Relaxed);
+        self.bytes_written += streams.bytes_written.load(Relaxed);
+        self.writes += streams.writes.load(Relaxed);
+        self.frames_dropped += streams.frames_dropped.load(Relaxed);
+        for (to, from) in self.latency.iter_mut().zip(&streams.latency) {
+            *to += from.load(Relaxed);
+        }
+        self.latency_sum_seconds += streams.latency_ticks.load(Relaxed) as f64 / 10_000.0;
     }
 }
 

@@ -36,5 +36,5 @@ pub use encoding::{Encoding, EncodingId};
 pub use event::{Event, EventId, EventIdError, Gateway, Gateways, UnknownGateway};
 pub use hub::{Hub, HubBuilder, Overloaded, RoomCensus};
 pub use limits::HubLimits;
-pub use relay::{Relay, RelayFrames};
+pub use relay::{Relay, RelayFrames, StreamEnd, StreamStep};
 pub use room::{RoomName, RoomNameError};

@@ -14,7 +14,7 @@ mod timing;
 
 use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
-use crate::counters::{ShardCounters, Tally};
+use crate::counters::{ShardCounters, StreamCounters, Tally};
 use crate::mailbox::Mailbox;
 use crate::outbox::{Outbox, Spares};
 use crate::publication::Publication;
@@ -48,6 +48,7 @@ const YIELDS: usize = 2;
 pub(crate) struct ShardHandle {
     pub(crate) mailbox: Mailbox,
     pub(crate) counters: ShardCounters,
+    pub(crate) streams: StreamCounters,
     unblocked: Unblocked,
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn start(
     let handle = Arc::new(ShardHandle {
         mailbox: Mailbox::new(limits.mailbox_commands_max),
         counters: ShardCounters::default(),
+        streams: StreamCounters::default(),
         unblocked: Unblocked::default(),
     });
     let now = clock.now();

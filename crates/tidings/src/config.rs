@@ -31,6 +31,7 @@ mod store;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod workflows;
 
@@ -57,6 +58,7 @@ use self::section::Section;
 pub(crate) use self::server::{Mode, Server};
 pub(crate) use self::store::Store;
 pub(crate) use self::tasks::{Dapr, Tasks};
+pub(crate) use self::tls::Tls;
 pub(crate) use self::workflows::Workflows;
 
 /// Everything that can be configured.
@@ -68,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) heartbeat: Heartbeat,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
+    pub(crate) tls: Tls,
     pub(crate) auth_jwt: Jwt,
     pub(crate) store: Store,
     pub(crate) bus: Bus,
@@ -95,6 +98,7 @@ impl Config {
             heartbeat: Heartbeat::defaults(base),
             origins: Origins::defaults(base),
             proxies: Proxies::defaults(base),
+            tls: Tls::defaults(base),
             auth_jwt: Jwt::defaults(base),
             store: Store::defaults(base),
             bus: Bus::defaults(base),
@@ -107,7 +111,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 14] {
+    fn sections(&self) -> [&dyn Section; 15] {
         [
             &self.server,
             &self.log,
@@ -115,6 +119,7 @@ impl Config {
             &self.heartbeat,
             &self.origins,
             &self.proxies,
+            &self.tls,
             &self.auth_jwt,
             &self.store,
             &self.bus,
@@ -126,7 +131,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 14] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 15] {
         [
             &mut self.server,
             &mut self.log,
@@ -134,6 +139,7 @@ impl Config {
             &mut self.heartbeat,
             &mut self.origins,
             &mut self.proxies,
+            &mut self.tls,
             &mut self.auth_jwt,
             &mut self.store,
             &mut self.bus,

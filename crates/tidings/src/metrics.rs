@@ -10,6 +10,7 @@ use std::fmt;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
+use tidings_wire::time::Timestamp;
 
 /// The content type of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,6 +62,19 @@ pub(crate) struct Readings {
     pub(crate) writes: u64,
     /// Rooms with members at this moment.
     pub(crate) rooms: u64,
+    /// TLS, if a listener speaks it.
+    pub(crate) tls: Option<TlsReadings>,
+}
+
+/// What was counted of TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsReadings {
+    /// Handshakes, by outcome.
+    pub(crate) handshakes: Vec<(&'static str, u64)>,
+    /// Readings of a changed certificate, by result.
+    pub(crate) reloads: Vec<(&'static str, u64)>,
+    /// When the certificate in use ends.
+    pub(crate) certificate_not_after: Option<Timestamp>,
 }
 
 /// Connections of one kind.
@@ -163,6 +177,11 @@ mod tests {
             frames_written: 15,
             writes: 16,
             rooms: 14,
+            tls: Some(TlsReadings {
+                handshakes: vec![("completed", 17), ("failed", 18)],
+                reloads: vec![("failed", 19), ("loaded", 20)],
+                certificate_not_after: Some(Timestamp::from_millis(21_500)),
+            }),
         }
     }
 
@@ -205,6 +224,11 @@ mod tests {
             "tidings_frames_written_total 15",
             "tidings_writes_total 16",
             "tidings_rooms 14",
+            "tidings_tls_handshakes_total{outcome=\"completed\"} 17",
+            "tidings_tls_handshakes_total{outcome=\"failed\"} 18",
+            "tidings_tls_reloads_total{result=\"failed\"} 19",
+            "tidings_tls_reloads_total{result=\"loaded\"} 20",
+            "tidings_tls_certificate_expiry_timestamp_seconds 21",
             &format!("tidings_build_info{{version=\"{version}\"}} 1"),
         ];
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();

@@ -4,7 +4,8 @@ mod request;
 
 use crate::counters::RefusedBefore;
 use crate::live::Live;
-use crate::{PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport, websocket};
+use crate::websocket::{self, Link};
+use crate::{ClientStream, PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,11 +16,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use tidings_hub::{Connection, Gateway, Registration};
 use tidings_wire::close_code::CloseCode;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 /// A valid upgrade request, not yet answered. As an extractor it looks at the request only; what it refuses is a
 /// [`Problem`], so a handler that must check something first takes it as a `Result`.
@@ -124,11 +127,11 @@ impl WebSocketUpgrade {
         })
     }
 
-    /// Completes the handshake and leaves the socket to `then`, with the bytes that came behind the request. Nothing
+    /// Completes the handshake and leaves the stream to `then`, with the bytes that came behind the request. Nothing
     /// is registered with the hub, no quota is taken. A foreign origin gets 403, a drain 503.
     pub fn raw<F, Fut>(self, transport: &Transport, then: F) -> Response
     where
-        F: FnOnce(TcpStream, Bytes) -> Fut + Send + 'static,
+        F: FnOnce(ClientStream, Bytes) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         if transport.shutdown().is_cancelled() {
@@ -155,18 +158,21 @@ impl WebSocketUpgrade {
     /// Answers 101 and runs `then` once hyper has let go of the socket.
     fn switch<F, Fut>(self, transport: &Transport, then: F) -> Response
     where
-        F: FnOnce(TcpStream, Bytes) -> Fut + Send + 'static,
+        F: FnOnce(ClientStream, Bytes) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let on_upgrade = self.on_upgrade;
         transport.spawn(async move {
             // Fails when the client left before it was answered.
             let Ok(upgraded) = on_upgrade.await else { return };
-            if let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() {
-                then(parts.io.into_inner(), parts.read_buf).await;
-            } else {
-                tracing::error!("an upgraded connection is no plain socket");
-            }
+            let (stream, early) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+                Ok(parts) => (ClientStream::Plain(parts.io.into_inner()), parts.read_buf),
+                Err(upgraded) => match upgraded.downcast::<TokioIo<Box<TlsStream<TcpStream>>>>() {
+                    Ok(parts) => (ClientStream::Secure(parts.io.into_inner()), parts.read_buf),
+                    Err(_) => return tracing::error!("an upgraded connection is no stream of a listener's"),
+                },
+            };
+            then(stream, early).await;
         });
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -186,7 +192,7 @@ async fn open<P, F, Fut>(
     transport: Transport,
     gateway: Gateway,
     address: Option<QuotaGuard<IpAddr>>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
     start: F,
 ) where
@@ -202,24 +208,29 @@ async fn open<P, F, Fut>(
             .await;
     }
     let heartbeat = transport.websocket_heartbeat();
+    let (socket, mut link) = Link::of(stream);
     let Ok(connection) = transport.hub().open(Registration {
         gateway,
         heartbeat,
-        socket: Some(stream),
+        socket,
     }) else {
         // Lost by a hair against another handshake; the socket is closed without a word.
         transport.counters().refused(CloseCode::Overloaded);
         return;
     };
     let live = Live::new(transport.clone(), connection.clone(), address);
-    let started = timeout(transport.limits().handshake_timeout, start(connection.clone())).await;
+    let starting = pin!(timeout(
+        transport.limits().handshake_timeout,
+        start(connection.clone())
+    ));
+    let started = link.writing(&connection, starting).await;
     match started.unwrap_or(Err(CloseCode::Overloaded)) {
         // A task of its own: this one is as large as everything that led here.
-        Ok(protocol) => transport.spawn(websocket::serve(live, early, protocol)),
+        Ok(protocol) => transport.spawn(websocket::serve(live, link, early, protocol)),
         Err(code) => {
             transport.counters().refused(code);
             connection.close(code);
-            websocket::discard(live).await;
+            websocket::discard(live, link).await;
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The connection task: reads messages and hands them to the gateway's [`Protocol`]. The hub's shard writes.
+//! The connection task: reads messages and hands them to the gateway's [`Protocol`]. The hub's shard writes; over TLS
+//! the task itself writes what the hub gives it (`secure.rs`).
 //!
 //! Most connections are idle, so the task is what an idle connection costs here: it keeps no buffer, and whatever is
 //! rare is boxed.
 
 mod batch;
+mod link;
 mod patience;
+mod secure;
 mod socket;
 
 use crate::counters::Limit;
@@ -13,13 +16,17 @@ use crate::message_rate::Allowance;
 use crate::{Incoming, Protocol, Transport};
 use batch::{Batch, Wrong};
 use bytes::Bytes;
+use link::Next;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::Connection;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::{DecodeError, Decoder, Frame, Message};
 use tokio::time::timeout;
+
+pub(crate) use link::Link;
 
 /// What a closing client may take beyond `linger` before its task gives up. The hub resets it first, unless the
 /// client floods.
@@ -54,7 +61,12 @@ pub fn run<P: Protocol>(
     early: Bytes,
     protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
-    serve(Live::new(transport, connection, None), early, protocol)
+    serve(
+        Live::new(transport, connection, None),
+        Link::Shared,
+        early,
+        protocol,
+    )
 }
 
 /// [`run`], for a connection that is counted already.
@@ -62,6 +74,7 @@ pub fn run<P: Protocol>(
 /// No `async fn`, whose arguments would be stored twice.
 pub(crate) fn serve<P: Protocol>(
     live: Live,
+    mut link: Link,
     early: Bytes,
     mut protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
@@ -74,12 +87,17 @@ pub(crate) fn serve<P: Protocol>(
     async move {
         let mut allowance = Allowance::default();
         let ending = loop {
-            if let Some(ending) = handle(&live, &mut batch, &mut allowance, &mut protocol).await {
+            let ending = {
+                let handling = pin!(handle(&live, &mut batch, &mut allowance, &mut protocol));
+                link.writing(live.connection(), handling).await
+            };
+            if let Some(ending) = ending {
                 break ending;
             }
-            match poll_fn(|context| Batch::poll(&live, &mut decoder, batch.patience, context)).await {
-                Some(next) => batch = next,
-                None => break Ending::Gone,
+            match poll_fn(|context| link.poll_next(&live, &mut decoder, batch.patience, context)).await {
+                Next::Batch(next) => batch = next,
+                Next::Gone => break Ending::Gone,
+                Next::Closed => break Ending::Closing,
             }
         };
         if let Ending::Ours(code) = ending {
@@ -96,7 +114,7 @@ pub(crate) fn serve<P: Protocol>(
                 .connection()
                 .close_with(CloseCode::Normal, Frame::close_raw(code, "")),
         }
-        Box::pin(discard(live)).await;
+        Box::pin(discard(live, link)).await;
     }
 }
 
@@ -156,16 +174,11 @@ async fn handle<P: Protocol>(
 
 /// Reads on after the end, so that the client can read its close frame: closing a socket with unread input would
 /// reset it. The hub resets a client that stays too long.
-pub(crate) async fn discard(live: Live) {
-    let Some(stream) = live.connection().socket() else {
-        return;
-    };
+pub(crate) async fn discard(live: Live, mut link: Link) {
     let deadline = live.transport().limits().linger + DISCARD_MARGIN;
     let end = async {
         let mut bytes = 0;
-        while let Ok(Some(count)) =
-            poll_fn(|context| socket::poll_receive(stream, context, |input| input.len())).await
-        {
+        while let Some(count) = poll_fn(|context| link.poll_discard(live.connection(), context)).await {
             bytes += count;
             // Its socket is left to fill up, but not for good: the end of the stream stands behind what it sent.
             if bytes > DISCARD_BYTES_MAX {

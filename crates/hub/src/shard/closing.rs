@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::slot::Link;
+use crate::StreamEnd;
 use crate::clock::ticks;
 use crate::parcel::Parcel;
 use crate::wheel::Purpose;
@@ -19,7 +20,11 @@ impl Shard {
         }
         let slot = &mut self.slots[number as usize];
         match slot.link {
-            Link::Relayed => self.close_relay(number, code, false),
+            Link::Relayed => {
+                if let Some(relay) = slot.connection.as_ref().and_then(|connection| connection.relay()) {
+                    relay.close(code, frame);
+                }
+            }
             Link::Open | Link::Blocked => {
                 slot.outbox.push(Parcel::new(frame, self.now), &mut self.spares);
                 if slot.link == Link::Open {
@@ -38,7 +43,7 @@ impl Shard {
         }
         let slot = &mut self.slots[number as usize];
         if slot.link == Link::Relayed {
-            return self.close_relay(number, code, true);
+            return self.cut_relay(number, code, StreamEnd::Dropping);
         }
         let dropped = slot.outbox.drop_waiting(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
@@ -67,11 +72,7 @@ impl Shard {
                 drop(socket.set_linger(Some(Duration::ZERO)));
                 drop(socket.shutdown(Shutdown::Read));
             }
-            None => {
-                if let Some(relay) = connection.relay() {
-                    relay.close(CloseCode::InternalError, true);
-                }
-            }
+            None => self.cut_relay(number, CloseCode::InternalError, StreamEnd::Reset),
         }
     }
 
@@ -113,10 +114,10 @@ impl Shard {
         true
     }
 
-    fn close_relay(&mut self, number: u32, code: CloseCode, dropping: bool) {
+    fn cut_relay(&mut self, number: u32, code: CloseCode, end: StreamEnd) {
         let connection = self.slots[number as usize].connection.as_ref();
         if let Some(relay) = connection.and_then(|connection| connection.relay()) {
-            self.tally.frames_dropped += relay.close(code, dropping) as u64;
+            self.tally.frames_dropped += relay.cut(code, end) as u64;
         }
     }
 }

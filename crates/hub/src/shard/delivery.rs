@@ -102,8 +102,13 @@ impl Shard {
         let slot = &self.slots[number as usize];
         let relay = slot.connection.as_ref().and_then(|connection| connection.relay());
         let pushed = relay.map(|relay| relay.push(parcel.clone(), self.now, &self.limits.relay));
-        if matches!(pushed, Some(Err(_))) {
-            self.overflowing.push(number);
+        match pushed {
+            Some(Err(_)) => self.overflowing.push(number),
+            Some(Ok(())) if !slot.age_watched => {
+                self.slots[number as usize].age_watched = true;
+                self.set_deadline(number, Purpose::Age, self.limits.outbox_age_ticks_max);
+            }
+            _ => {}
         }
     }
 

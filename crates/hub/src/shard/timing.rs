@@ -80,7 +80,14 @@ impl Shard {
         if slot.closing {
             return;
         }
-        let Some(oldest) = slot.outbox.oldest() else {
+        let oldest = match slot.link {
+            Link::Relayed => slot
+                .connection
+                .as_ref()
+                .and_then(|connection| connection.relay()?.oldest()),
+            _ => slot.outbox.oldest(),
+        };
+        let Some(oldest) = oldest else {
             return;
         };
         let age = self.now.since(oldest);
@@ -92,7 +99,7 @@ impl Shard {
         else {
             return self.cut_slow_consumer(number);
         };
-        if slot.link == Link::Blocked {
+        if matches!(slot.link, Link::Blocked | Link::Relayed) {
             slot.age_watched = true;
             self.set_deadline(number, Purpose::Age, left);
         }

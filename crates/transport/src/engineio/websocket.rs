@@ -6,14 +6,14 @@ use bytes::Bytes;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::engineio::{Handshake as OpenPacket, Packet};
 use tidings_wire::websocket::Frame;
-use tokio::net::TcpStream;
 
 use super::session::Claim;
 use super::sid::Sid;
 use super::{Application, EngineServer, Handshake, probe};
 use crate::counters::Limit;
 use crate::live::Live;
-use crate::{Incoming, Protocol, QuotaGuard, Via, websocket};
+use crate::websocket::{self, Link};
+use crate::{ClientStream, Incoming, Protocol, QuotaGuard, Via};
 
 /// One session, owned by its WebSocket's task.
 struct Socket<A: Application> {
@@ -68,7 +68,7 @@ pub(super) async fn start<A: Application>(
     sid: Sid,
     place: Option<QuotaGuard<IpAddr>>,
     handshake: Handshake<'_>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
 ) {
     let transport = server.transport().clone();
@@ -80,7 +80,8 @@ pub(super) async fn start<A: Application>(
         return transport.lingering().refuse(stream, code, limits.linger).await;
     }
     // Lost by a hair against another handshake, the socket is closed without a word.
-    let Ok(connection) = server.connect(Some(stream)) else {
+    let (socket, link) = Link::of(stream);
+    let Ok(connection) = server.connect(socket) else {
         return;
     };
     connection.send(open_packet(&server, sid, &[])).await;
@@ -90,6 +91,7 @@ pub(super) async fn start<A: Application>(
     // A task of its own: this one is as large as everything that led here.
     transport.spawn(websocket::serve(
         live,
+        link,
         early,
         Socket {
             server,
@@ -103,7 +105,7 @@ pub(super) async fn start<A: Application>(
 pub(super) async fn take_over<A: Application>(
     server: EngineServer<A>,
     claim: Claim<A::Session>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
 ) {
     let limit = server.options().upgrade_timeout;
@@ -121,12 +123,15 @@ pub(super) async fn take_over<A: Application>(
     let transport = server.transport().clone();
     transport.counters().left(server.options().gateway, Via::Polling);
     let live = Live::new(transport.clone(), connection, moved.place);
-    let attached = live.connection().attach(probed.stream);
+    // Without a socket the relay goes on, and the task writes what it gives.
+    let (socket, link) = Link::of(probed.stream);
+    let attached = socket.map_or(Ok(()), |socket| live.connection().attach(socket));
     let (Some(application), Ok(())) = (moved.application, attached) else {
         return server.table().remove(sid);
     };
     transport.spawn(websocket::serve(
         live,
+        link,
         probed.rest,
         Socket {
             server,

@@ -1,10 +1,8 @@
 //! What one read brought.
 
 use super::patience::Patience;
-use super::socket;
 use crate::live::Live;
 use bytes::Bytes;
-use std::task::{Context, Poll, ready};
 use tidings_wire::websocket::{DecodeError, Decoder, Message};
 
 /// The messages that one read completed, and what was wrong behind them.
@@ -30,23 +28,13 @@ impl Batch {
         Self::decode(&mut Vec::from(bytes), live, decoder, Patience::default())
     }
 
-    /// Of the next read; `None` when the stream ended or broke.
-    pub(super) fn poll(
+    /// Of the next read.
+    pub(super) fn decode(
+        input: &mut [u8],
         live: &Live,
         decoder: &mut Decoder,
-        patience: Patience,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Self>> {
-        let Some(stream) = live.connection().socket() else {
-            return Poll::Ready(None);
-        };
-        let received = ready!(socket::poll_receive(stream, context, |input| Self::decode(
-            input, live, decoder, patience
-        )));
-        Poll::Ready(received.ok().flatten())
-    }
-
-    fn decode(input: &mut [u8], live: &Live, decoder: &mut Decoder, mut patience: Patience) -> Self {
+        mut patience: Patience,
+    ) -> Self {
         // Any byte counts as life: a large message may take longer than a heartbeat.
         live.connection().touch();
         let mut messages = Vec::new();

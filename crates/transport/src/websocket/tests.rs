@@ -1,6 +1,6 @@
 //! What an idle connection costs.
 
-use super::serve;
+use super::{Link, serve};
 use crate::live::Live;
 use crate::{HeartbeatTimes, Incoming, OriginPolicy, Protocol, Transport, TransportLimits};
 use bytes::Bytes;
@@ -41,7 +41,12 @@ async fn the_task_is_small() {
         socket: None,
     };
     let connection = transport.hub().open(registration).unwrap();
-    let task = serve(Live::new(transport, connection, None), Bytes::new(), Nothing);
+    let task = serve(
+        Live::new(transport, connection, None),
+        Link::Shared,
+        Bytes::new(),
+        Nothing,
+    );
     let bytes = size_of_val(&task);
     assert!(bytes <= TASK_BYTES_MAX, "{bytes}");
 }
