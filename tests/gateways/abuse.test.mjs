@@ -328,6 +328,20 @@ describe('messages', () => {
     honest.destroy();
   });
 
+  it('a tenth of their burst is left to the next connections of an address that floods again and again', async () => {
+    const server = await start({ messages_per_second: 1, messages_burst: 20, floods_per_address_max: 1 });
+    const answers = async (pings, from) => {
+      const socket = await welcomed(server, 'flood', { from });
+      socket.write(Buffer.concat(Array(pings).fill(frame(OPCODE.ping))));
+      let pongs = 0;
+      while (pongs < pings && (await socket.next()).opcode === OPCODE.pong) pongs += 1;
+      socket.destroy();
+      return pongs;
+    };
+    assert.equal(await answers(21, ADA), 20);
+    assert.deepEqual([await answers(3, ADA), await answers(20, BOB)], [2, 20]);
+  });
+
   it('a tenth of its handshakes is left to an address that floods again and again', async () => {
     const server = await start({ messages_per_second: 1, messages_burst: 1, floods_per_address_max: 1, handshakes_per_address_per_second: 20 });
     const socket = await welcomed(server, 'flood', { from: ADA });

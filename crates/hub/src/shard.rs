@@ -94,7 +94,9 @@ struct Shard {
     rooms: Rooms,
     /// Slots that have something to write, in turn.
     dirty: VecDeque<u32>,
-    /// Laps since the dirty queue was last empty; `None` once a command has come in one of them.
+    /// How many of the dirty queue's first were in it when the last event came.
+    behind: usize,
+    /// Laps since the last event if it found none of the one before waiting; `None` if it did, until that is written.
     lone_laps: Option<u32>,
     wheel: Wheel,
     spares: Spares,
@@ -154,6 +156,7 @@ pub(crate) fn start(
         free: Vec::new(),
         rooms: Rooms::default(),
         dirty: VecDeque::new(),
+        behind: 0,
         lone_laps: None,
         wheel: Wheel::new(ticks(limits.timer_tick), now),
         spares: Spares::default(),
@@ -190,8 +193,7 @@ impl Shard {
                 self.deadline(deadline);
             }
             self.take_unblocked();
-            let was_clean = self.dirty.is_empty();
-            let (mut commands, mut event_bytes) = (0, 0);
+            let (mut commands, mut events, mut event_bytes) = (0, 0, 0);
             while commands < COMMANDS_PER_LAP
                 && event_bytes < EVENT_BYTES_PER_LAP
                 && let Some(command) = waiting.pop_front()
@@ -207,6 +209,7 @@ impl Shard {
                         {
                             self.deliver(&mut run);
                         }
+                        events += 1;
                         event_bytes += publication.data_bytes();
                         run.push(publication);
                     }
@@ -218,10 +221,13 @@ impl Shard {
             }
             self.deliver(&mut run);
             self.lone_laps = match self.lone_laps {
-                _ if was_clean => Some(0),
-                Some(laps) if commands == 0 => Some(laps + 1),
+                Some(laps) if events == 0 => Some(laps.saturating_add(1)),
+                _ if self.behind == 0 => Some(0),
                 _ => None,
             };
+            if events > 0 {
+                self.behind = self.dirty.len();
+            }
             self.flush_slice();
             self.tally.publish(&self.handle.counters);
             for _ in 0..YIELDS {

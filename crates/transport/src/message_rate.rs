@@ -44,6 +44,18 @@ impl MessageRate {
         }
     }
 
+    /// An allowance with a tenth of the burst left, and that at least once.
+    pub(crate) fn tenth(&self) -> Allowance {
+        self.tenth_at(self.now())
+    }
+
+    fn tenth_at(&self, now: Duration) -> Allowance {
+        let mut allowance = Allowance::default();
+        let burst = self.tolerance_ns / self.interval_ns + 1;
+        self.admit_at(&mut allowance, burst - burst.div_ceil(10), now);
+        allowance
+    }
+
     /// The time by this rate's clock.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
@@ -100,6 +112,17 @@ mod tests {
         assert!(!rate.admit_at(&mut over, 1, now));
         assert!(!rate.admit_at(&mut { allowance }, 11, now + Duration::from_millis(100)));
         assert!(rate.admit_at(&mut allowance, 10, now + Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn a_tenth_of_the_burst_is_at_least_one_message() {
+        let now = Duration::from_secs(7);
+        for (burst, left) in [(200, 20), (11, 2), (5, 1), (1, 1)] {
+            let rate = MessageRate::new(100, burst);
+            let mut allowance = rate.tenth_at(now);
+            let admitted = (0..burst).take_while(|_| rate.admit_at(&mut allowance, 1, now));
+            assert_eq!(admitted.count(), left, "of {burst}");
+        }
     }
 
     #[test]

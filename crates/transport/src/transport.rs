@@ -4,7 +4,7 @@ use crate::counters::{Limit, RefusedBefore};
 use crate::floods::Floods;
 use crate::handshake_rate::{HandshakeRate, TooFast};
 use crate::lingering::Lingering;
-use crate::message_rate::MessageRate;
+use crate::message_rate::{Allowance, MessageRate};
 use crate::waiting::Waiting;
 use crate::{OriginPolicy, PeerAddress, Problem, ProblemCode, Quota, QuotaGuard, TransportCounters};
 use std::future::Future;
@@ -307,6 +307,15 @@ impl Transport {
     /// Whether an upgraded WebSocket can become a connection, which may have changed since it was admitted.
     pub(crate) fn has_room(&self) -> bool {
         !self.is_memory_short() && self.0.hub.connections() < self.0.limits.connections_max
+    }
+
+    /// What a new connection may send. An address that floods again and again has a tenth of the burst.
+    pub(crate) fn allowance(&self, network: Option<IpAddr>) -> Allowance {
+        if network.is_some_and(|network| self.0.floods.are_lasting(network)) {
+            self.0.message_rate.tenth()
+        } else {
+            Allowance::default()
+        }
     }
 
     /// What a connection is closed with that has sent too fast, counted.

@@ -76,7 +76,7 @@ pub(crate) fn serve<P: Protocol>(
         Batch::early(early, &live, &mut decoder)
     };
     async move {
-        let mut allowance = Allowance::default();
+        let mut allowance = live.transport().allowance(live.network());
         let ending = loop {
             if let Some(ending) = handle(&live, &mut batch, &mut allowance, &mut protocol).await {
                 break ending;

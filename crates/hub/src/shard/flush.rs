@@ -70,6 +70,7 @@ impl Shard {
             let Some(number) = self.dirty.pop_front() else {
                 break;
             };
+            self.behind = self.behind.saturating_sub(1);
             self.flush(number);
         }
     }

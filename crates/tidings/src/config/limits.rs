@@ -17,8 +17,8 @@ section! {
         /// Messages a connection may send at once.
         messages_burst: u32 = base.mode.pick(2_000, 200), within 1..=1_000_000;
         /// How often connections of one address may be closed for sending too fast within `flood_window_ms`. Who floods
-        /// beyond that is closed with 1008 instead of 4429: do not come back. A tenth of its handshakes is left to such an
-        /// address.
+        /// beyond that is closed with 1008 instead of 4429: do not come back. Such an address keeps a tenth of
+        /// its handshakes, and its next connections a tenth of `messages_burst`.
         floods_per_address_max: u32 = 5, within 1..=1_000_000;
         /// See `floods_per_address_max`, in milliseconds.
         flood_window_ms: u64 = 60_000, within 100..=86_400_000;

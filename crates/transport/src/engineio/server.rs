@@ -101,13 +101,13 @@ impl<A: Application> EngineServer<A> {
         application: A::Session,
         place: Option<QuotaGuard<IpAddr>>,
     ) {
-        self.0
-            .transport
+        let transport = &self.0.transport;
+        transport
             .counters()
             .connected(self.0.options.gateway, Via::Polling);
-        self.0
-            .table
-            .insert(&Arc::new(Session::new(sid, connection, application, place)));
+        let allowance = transport.allowance(place.as_ref().map(|place| *place.key()));
+        let session = Session::new(sid, connection, application, place, allowance);
+        self.0.table.insert(&Arc::new(session));
     }
 
     /// Ends a polling session; does nothing when it has ended or moved before. A waiting GET is answered `answer`;

@@ -86,12 +86,13 @@ impl<P> Session<P> {
         connection: Arc<Connection>,
         application: P,
         place: Option<QuotaGuard<IpAddr>>,
+        allowance: Allowance,
     ) -> Self {
         let state = State {
             stage: Stage::Polling,
             poll: None,
             posting: false,
-            allowance: Allowance::default(),
+            allowance,
             closing_since: None,
             place,
         };
