@@ -1,10 +1,12 @@
-//! Publishing over one kept-alive connection: pipelined HTTP, or NATS's own protocol.
+//! Publishing over one kept-alive connection: pipelined HTTP, or NATS's own protocol. A server that closes the connection
+//! after its answer gets the next publish over a new one, so that the order stays.
 
 mod body;
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mio::net::TcpStream;
 use tidings_bench::{http, message};
 
@@ -18,25 +20,36 @@ pub(crate) struct Publisher {
     output: Vec<u8>,
     input: Vec<u8>,
     answered: u64,
+    /// Publishes that have no answer yet, of a server that closes.
+    unanswered: VecDeque<Vec<u8>>,
+    closes: bool,
+}
+
+/// What became of the connection.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Came {
+    Answers,
+    /// The server closed it after its answer; this is a new one.
+    NewConnection,
 }
 
 impl Publisher {
     pub(crate) fn connect(options: &Options) -> Result<Self> {
         let body = Body::new(options)?;
-        let stream = std::net::TcpStream::connect(body.url().address()?).context("publish")?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+        let stream = open(&body)?;
         let mut output = Vec::new();
         if options.server == Server::Nats {
             output.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
         }
         Ok(Self {
-            stream: TcpStream::from_std(stream),
+            stream,
             server: options.server,
             body,
             output,
             input: Vec::new(),
             answered: 0,
+            unanswered: VecDeque::new(),
+            closes: options.server == Server::Pusher,
         })
     }
 
@@ -47,7 +60,16 @@ impl Publisher {
             // It answers only what it refuses.
             self.answered += 1;
         }
-        self.body.write(sequence, &mut self.output)
+        if !self.closes {
+            return self.body.write(sequence, &mut self.output);
+        }
+        let mut publish = Vec::new();
+        self.body.write(sequence, &mut publish)?;
+        if self.unanswered.is_empty() {
+            self.output.extend_from_slice(&publish);
+        }
+        self.unanswered.push_back(publish);
+        Ok(())
     }
 
     /// Writes what the socket takes.
@@ -64,13 +86,18 @@ impl Publisher {
     }
 
     /// Reads answers; any but success is an error.
-    pub(crate) fn readable(&mut self) -> Result<()> {
+    pub(crate) fn readable(&mut self) -> Result<Came> {
         let mut bytes = [0; 16 * 1024];
         loop {
             match self.stream.read(&mut bytes) {
-                Ok(0) => bail!("the server closed the publishing connection"),
+                Ok(0) => {
+                    ensure!(self.closes, "the server closed the publishing connection");
+                    self.stream = open(&self.body)?;
+                    self.output = self.unanswered.front().cloned().unwrap_or_default();
+                    return Ok(Came::NewConnection);
+                }
                 Ok(count) => self.input.extend_from_slice(&bytes[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Came::Answers),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("publish"),
             }
@@ -97,6 +124,7 @@ impl Publisher {
             );
             used += answer.length;
             self.answered += 1;
+            self.unanswered.pop_front();
         }
         Ok(used)
     }
@@ -121,4 +149,11 @@ impl Publisher {
     pub(crate) fn answered(&self) -> u64 {
         self.answered
     }
+}
+
+fn open(body: &Body) -> Result<TcpStream> {
+    let stream = std::net::TcpStream::connect(body.url().address()?).context("publish")?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(TcpStream::from_std(stream))
 }

@@ -11,7 +11,7 @@ use tidings_bench::message::SequenceField;
 use crate::client::{Client, Reading, State};
 use crate::options::{Mode, Options};
 use crate::protocol::Setup;
-use crate::publisher::Publisher;
+use crate::publisher::{Came, Publisher};
 use crate::tally::Tally;
 
 const PUBLISHER: Token = Token(usize::MAX);
@@ -126,12 +126,16 @@ impl<'a> Swarm<'a> {
 
     /// Opens the connection for publishing.
     pub(crate) fn open_publisher(&mut self) -> Result<()> {
-        let mut publisher = Publisher::connect(self.options)?;
+        self.publisher = Some(Publisher::connect(self.options)?);
+        self.register_publisher()
+    }
+
+    fn register_publisher(&mut self) -> Result<()> {
+        let publisher = self.publisher.as_mut().context("not publishing")?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll
             .registry()
             .register(&mut publisher.stream, PUBLISHER, interest)?;
-        self.publisher = Some(publisher);
         Ok(())
     }
 
@@ -157,8 +161,11 @@ impl<'a> Swarm<'a> {
         for event in events.iter() {
             if event.token() == PUBLISHER {
                 let publisher = self.publisher.as_mut().context("not publishing")?;
-                publisher.readable()?;
-                publisher.flush()?;
+                if publisher.readable()? == Came::NewConnection {
+                    self.register_publisher()?;
+                } else {
+                    publisher.flush()?;
+                }
                 continue;
             }
             let index = event.token().0;
