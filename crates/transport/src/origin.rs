@@ -47,7 +47,7 @@ fn is_loopback(origin: &str) -> bool {
             port.is_empty()
                 || port
                     .strip_prefix(':')
-                    .is_some_and(|port| port.parse::<u16>().is_ok())
+                    .is_some_and(|port| !port.starts_with('+') && port.parse::<u16>().is_ok())
         })
 }
 
@@ -94,6 +94,7 @@ mod tests {
             "localhost",
             "http://127.0.0.2",
             "http://localhost:x",
+            "http://localhost:+80",
         ] {
             assert!(!OriginPolicy::Loopback.permits(&from(origin)), "{origin}");
         }
