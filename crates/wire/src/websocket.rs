@@ -1,5 +1,6 @@
 //! WebSocket (RFC 6455), the server's side: finished frames out, incremental decoding in.
 
+mod client_frame;
 mod close;
 mod decoder;
 mod deflate;
@@ -11,6 +12,7 @@ mod mask;
 mod message;
 mod partial;
 
+pub use client_frame::client_frame;
 pub use decoder::{Decoder, Limits};
 pub use deflate::{Agreement, DeflateFigures, Deflater, Deflation, Inflater, WindowBits, negotiate};
 pub use error::DecodeError;

@@ -1,6 +1,7 @@
 //! A client that writes its bytes by hand.
 
 use std::net::SocketAddr;
+use tidings_wire::websocket::client_frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -44,26 +45,7 @@ pub(crate) enum Received {
 
 /// A client's frame, masked; `first` is the whole first byte.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..=125 => frame.push(0x80 | length as u8),
-        length @ 126..=0xFFFF => {
-            frame.push(0xFE);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(0xFF);
-            frame.extend((length as u64).to_be_bytes());
-        }
-    }
-    frame.extend(MASK);
-    frame.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
-    frame
+    client_frame(first, MASK, payload)
 }
 
 pub(crate) fn text(text: &str) -> Vec<u8> {

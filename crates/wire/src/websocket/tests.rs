@@ -14,28 +14,8 @@ const LIMITS: Limits = Limits {
 const FIN: u8 = 0x80;
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A client's frame: `first` is the whole first byte, the length is minimal.
 fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..=125 => frame.push(FIN | length as u8),
-        length @ 126..=0xFFFF => {
-            frame.push(FIN | 0x7E);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(FIN | 0x7F);
-            frame.extend((length as u64).to_be_bytes());
-        }
-    }
-    frame.extend(MASK);
-    frame.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
-    frame
+    super::client_frame(first, MASK, payload)
 }
 
 /// Decodes pieces of at most `piece` bytes.
