@@ -64,7 +64,7 @@ impl KeyRefusal {
 }
 
 /// The different keys that a request offers, the one that counts first: headers win.
-pub(crate) struct OfferedKeys(Vec<String>);
+pub(crate) struct OfferedKeys(pub(crate) Vec<String>);
 
 impl OfferedKeys {
     /// Looks for keys in a request's headers and, if there is one, in the CONNECT payload. What is empty is no key.

@@ -15,6 +15,7 @@ use tidings_store::{Lead, TenantId};
 
 pub(crate) use create_lead::Parameters as LeadFields;
 pub(crate) use execution::execute;
+pub(crate) use request::Request;
 
 use crate::flow::Flow;
 use crate::parameters::Detail;

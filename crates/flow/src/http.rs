@@ -15,6 +15,9 @@ use crate::authentication::{OfferedKeys, Principal, authenticate};
 use crate::flow::Flow;
 use crate::parameters::Detail;
 
+pub(crate) use form::read as read_form;
+pub(crate) use leads::Listing;
+
 pub(crate) fn routes(flow: &Flow) -> Router {
     Router::new()
         .route("/leads", get(leads::list).post(leads::create))

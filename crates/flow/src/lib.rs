@@ -13,6 +13,8 @@ mod contact;
 mod encoding;
 mod envelope;
 mod flow;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod parameters;
 mod period;

@@ -6,15 +6,24 @@
 )]
 
 mod access;
+mod bodies;
 mod cloudevents;
+mod dapr;
+mod deflate;
 mod engineio;
+mod extensions;
 mod forwarding;
 mod json;
+mod members;
+mod messages;
 mod names;
 mod pieces;
 mod proxy_protocol;
+mod publish;
+mod requests;
 mod server;
 mod socketio;
+mod sse;
 mod time;
 mod websocket;
 
@@ -26,39 +35,35 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// All there are.
-pub const TARGETS: [Target; 11] = [
+/// All there are, the ones that strangers reach first in front.
+pub const TARGETS: [Target; 18] = [
+    Target {
+        name: "server",
+        run: server::run,
+    },
+    Target {
+        name: "deflate",
+        run: deflate::run,
+    },
     Target {
         name: "websocket",
         run: websocket::run,
-    },
-    Target {
-        name: "engineio",
-        run: engineio::run,
     },
     Target {
         name: "socketio",
         run: socketio::run,
     },
     Target {
-        name: "cloudevents",
-        run: cloudevents::run,
+        name: "engineio",
+        run: engineio::run,
     },
     Target {
-        name: "json",
-        run: json::run,
+        name: "sse",
+        run: sse::run,
     },
     Target {
-        name: "time",
-        run: time::run,
-    },
-    Target {
-        name: "names",
-        run: names::run,
-    },
-    Target {
-        name: "tokens",
-        run: access::run,
+        name: "extensions",
+        run: extensions::run,
     },
     Target {
         name: "proxy_protocol",
@@ -69,8 +74,40 @@ pub const TARGETS: [Target; 11] = [
         run: forwarding::run,
     },
     Target {
-        name: "server",
-        run: server::run,
+        name: "messages",
+        run: messages::run,
+    },
+    Target {
+        name: "requests",
+        run: requests::run,
+    },
+    Target {
+        name: "bodies",
+        run: bodies::run,
+    },
+    Target {
+        name: "dapr",
+        run: dapr::run,
+    },
+    Target {
+        name: "cloudevents",
+        run: cloudevents::run,
+    },
+    Target {
+        name: "json",
+        run: json::run,
+    },
+    Target {
+        name: "tokens",
+        run: access::run,
+    },
+    Target {
+        name: "names",
+        run: names::run,
+    },
+    Target {
+        name: "time",
+        run: time::run,
     },
 ];
 

@@ -1,11 +1,18 @@
-//! Names and ids: keys, users, rooms, connections, permissions.
+//! Names and ids: keys, users, rooms, connections, permissions, what the store keeps, ranges of addresses. Each has one
+//! spelling, and what has been taken is within its bounds.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use tidings_access::{
     Permissions, ROOM_BYTES_MAX, RoomTarget, TENANT_KEY_BYTES_MAX, TenantKey, USER_ID_BYTES_MAX, UserId,
 };
-use tidings_hub::{ConnectionId, EventId, Gateway, RoomName};
+use tidings_hub::{ConnectionId, EventId, Gateway, RoomName, RoomPrefix};
+use tidings_store::{
+    ExecutionId, ExecutionStatus, KeyId, LeadCursor, LeadId, LeadSource, LeadStatus, NodeId, NodeStatus,
+    OwnerId, TenantId, WorkflowId,
+};
+use tidings_transport::Network;
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
@@ -46,5 +53,46 @@ pub(crate) fn run(input: &[u8]) {
     let words: Vec<&str> = text.split(' ').collect();
     if let Ok(permissions) = Permissions::parse(&words) {
         assert_eq!(Permissions::parse(permissions.names()).ok(), Some(permissions));
+    }
+    if let Ok(prefix) = RoomPrefix::from_str(text) {
+        assert!(prefix.as_str() == text && text.len() <= 256);
+    }
+    kept(text);
+    if let Ok(network) = Network::from_str(text) {
+        assert_eq!(Network::from_str(&network.to_string()), Ok(network));
+        let address = network.to_string();
+        let (address, _) = address.split_once('/').expect("an address and its bits");
+        assert!(network.contains(address.parse().expect("an address")));
+    }
+}
+
+fn kept(text: &str) {
+    same::<TenantId>(text, 64);
+    same::<OwnerId>(text, 200);
+    same::<WorkflowId>(text, 247);
+    same::<ExecutionId>(text, 246);
+    same::<NodeId>(text, 256);
+    same::<LeadSource>(text, 64);
+    same::<LeadId>(text, 41);
+    same::<KeyId>(text, 40);
+    if let Ok(cursor) = LeadCursor::from_str(text) {
+        assert_eq!(LeadCursor::from_str(&cursor.to_string()).ok(), Some(cursor));
+    }
+    if let Ok(status) = LeadStatus::from_str(text) {
+        assert!(status.as_str().eq_ignore_ascii_case(text));
+    }
+    if let Ok(status) = ExecutionStatus::from_str(text) {
+        assert_eq!(status.to_string(), text);
+    }
+    if let Ok(status) = NodeStatus::from_str(text) {
+        assert_eq!(status.to_string(), text);
+    }
+}
+
+fn same<T: FromStr + Display>(text: &str, bytes_max: usize) {
+    if let Ok(taken) = T::from_str(text) {
+        assert_eq!(taken.to_string(), text);
+        assert!(!text.is_empty() && text.len() <= bytes_max);
+        assert!(!text.chars().any(char::is_control));
     }
 }

@@ -1,7 +1,7 @@
 //! The WebSocket decoder: what it makes of the bytes does not depend on how they were split.
 
 use bytes::Bytes;
-use tidings_wire::websocket::{DecodeError, Decoder, Frame, Limits, Message, Opcode};
+use tidings_wire::websocket::{DecodeError, Decoder, Frame, Limits, Message, Opcode, client_frame};
 
 use crate::pieces::{byte, bytes};
 
@@ -28,7 +28,7 @@ const LIMITS: [Limits; 4] = [
     },
 ];
 
-type Decoded = (Vec<Message>, Result<(), DecodeError>);
+pub(crate) type Decoded = (Vec<Message>, Result<(), DecodeError>);
 
 /// The first byte picks the limits and the form, the next ones the sizes of the pieces; the rest is what a client sends,
 /// as it is or as the recipe of frames.
@@ -44,21 +44,22 @@ pub(crate) fn run(mut input: &[u8]) {
     } else {
         frames(input)
     };
-    let whole = decode(&sent, [usize::MAX].iter(), limits);
-    assert_eq!(decode(&sent, [1].iter(), limits), whole, "byte by byte");
+    let decode_in = |sizes: &[usize]| decode(Decoder::new(limits), &sent, sizes.iter());
+    let whole = decode_in(&[usize::MAX]);
+    assert_eq!(decode_in(&[1]), whole, "byte by byte");
     if !sizes.is_empty() {
-        assert_eq!(
-            decode(&sent, sizes.iter(), limits),
-            whole,
-            "in pieces of {sizes:?}"
-        );
+        assert_eq!(decode_in(&sizes), whole, "in pieces of {sizes:?}");
     }
     check_limits(&whole.0, limits);
     check_round_trip(&whole.0);
 }
 
-fn decode<'a>(sent: &[u8], sizes: impl Iterator<Item = &'a usize> + Clone, limits: Limits) -> Decoded {
-    let mut decoder = Decoder::new(limits);
+/// What a decoder makes of bytes that come in pieces of these sizes, over and over.
+pub(crate) fn decode<'a>(
+    mut decoder: Decoder,
+    sent: &[u8],
+    sizes: impl Iterator<Item = &'a usize> + Clone,
+) -> Decoded {
     let mut messages = Vec::new();
     let mut input = sent.to_vec();
     let mut rest = &mut input[..];
@@ -126,9 +127,9 @@ fn check_round_trip(messages: &[Message]) {
 
     let mut sent = Vec::new();
     for (opcode, payload) in &expected {
-        push_frame(&mut sent, 0x80 | opcode.bits(), [9, 0, 255, 30], payload);
+        sent.extend(client_frame(0x80 | opcode.bits(), [9, 0, 255, 30], payload));
     }
-    let again = decode(&sent, [7].iter(), LIMITS[3]);
+    let again = decode(Decoder::new(LIMITS[3]), &sent, [7].iter());
     assert_eq!(again, (messages.to_vec(), Ok(())));
 }
 
@@ -150,29 +151,7 @@ fn frames(mut input: &[u8]) -> Vec<u8> {
         };
         let mask = [kind, length as u8, 0, 7];
         let payload = bytes(&mut input, length).repeat(repeat);
-        push_frame(&mut sent, first, mask, &payload);
+        sent.extend(client_frame(first, mask, &payload));
     }
     sent
-}
-
-fn push_frame(output: &mut Vec<u8>, first: u8, mask: [u8; 4], payload: &[u8]) {
-    output.push(first);
-    match payload.len() {
-        length @ 0..=125 => output.push(0x80 | length as u8),
-        length @ 126..=0xFFFF => {
-            output.push(0xFE);
-            output.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            output.push(0xFF);
-            output.extend((length as u64).to_be_bytes());
-        }
-    }
-    output.extend(mask);
-    output.extend(
-        payload
-            .iter()
-            .zip(mask.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
 }

@@ -107,6 +107,15 @@ async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Bod
     }
 }
 
+/// The events of a delivery, for the fuzz targets.
+pub(crate) fn received(headers: &HeaderMap, body: &[u8]) -> Vec<Received> {
+    match envelope::open(headers, body) {
+        Envelope::One(received) => vec![received],
+        Envelope::Batch(events) => events.iter().map(envelope::Original::structured).collect(),
+        Envelope::Bulk(entries) => entries.iter().map(bulk::Entry::received).collect(),
+    }
+}
+
 impl Inner {
     async fn take(&self, headers: &HeaderMap, body: Bytes) -> Response {
         match envelope::open(headers, &body) {

@@ -12,6 +12,8 @@ pub mod dapr;
 mod dedupe;
 #[cfg(test)]
 mod fixture;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ingest;
 mod json;
 mod outcome;

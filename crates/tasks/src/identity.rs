@@ -17,8 +17,8 @@ pub(crate) struct Identity {
 /// What a request says about its sender. Empty texts count as absent.
 #[derive(Default)]
 pub(crate) struct Credentials {
-    user_id: Option<String>,
-    token: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 impl Credentials {

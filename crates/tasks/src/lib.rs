@@ -7,6 +7,8 @@
 //! message changes it.
 
 mod encoding;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod identity;
 mod message;

@@ -12,11 +12,11 @@ mod answer;
 mod options;
 mod polling;
 mod probe;
-mod query;
+pub(crate) mod query;
 mod routes;
 mod server;
 mod session;
-mod sid;
+pub(crate) mod sid;
 mod table;
 mod websocket;
 

@@ -14,6 +14,8 @@ mod body;
 mod cors;
 mod counters;
 mod floods;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake_rate;
 mod hangup;
 mod json_body;

@@ -1,6 +1,6 @@
 //! The WebSocket handshake, and what follows it.
 
-mod request;
+pub(crate) mod request;
 
 use crate::counters::RefusedBefore;
 use crate::live::Live;

@@ -55,7 +55,7 @@ pub(crate) fn verify(
 }
 
 /// The first `token` of the query, unless it is empty.
-fn from_query(uri: &Uri) -> Option<String> {
+pub(crate) fn from_query(uri: &Uri) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     pairs
         .into_iter()

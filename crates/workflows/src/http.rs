@@ -14,6 +14,7 @@ mod workflows;
 
 use axum::Router;
 use axum::routing::{get, post, put};
+use tidings_transport::{JsonBody, Problem};
 
 use crate::Workflows;
 
@@ -33,4 +34,15 @@ pub(crate) fn routes() -> Router<Workflows> {
             post(nodes::report),
         )
         .route("/api/v1/users/{id}/notifications", post(notifications::notify))
+}
+
+/// Reads a body as each of the routes that take one does, for the fuzz targets.
+pub(crate) fn bodies(body: &[u8]) -> [Result<(), Problem>; 5] {
+    [
+        JsonBody::<workflows::Registration>::from_bytes(body).map(drop),
+        JsonBody::<executions::Registration>::from_bytes(body).map(drop),
+        JsonBody::<executions::Report>::from_bytes(body).map(drop),
+        JsonBody::<nodes::Report>::from_bytes(body).map(drop),
+        JsonBody::<notifications::Notification>::from_bytes(body).map(drop),
+    ]
 }

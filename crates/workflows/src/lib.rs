@@ -13,6 +13,8 @@ mod access;
 mod directory;
 mod encoding;
 mod frames;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod handshake;
 mod http;

@@ -53,7 +53,7 @@ async fn start(
 }
 
 /// The values of `room`, in order; `None` for one that can name no room.
-fn rooms(uri: &Uri) -> Vec<Option<RoomName>> {
+pub(crate) fn rooms(uri: &Uri) -> Vec<Option<RoomName>> {
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
     let pairs = pairs.map(|Query(pairs)| pairs).unwrap_or_default();
     pairs

@@ -30,7 +30,7 @@ pub(super) async fn ingest(State(flow): State<Flow>, request: Request) -> Result
 }
 
 /// The form's own word for itself, and what was filled in, kept as it came.
-fn read(body: &RawValue) -> Result<(LeadSource, LeadPayload), Problem> {
+pub(crate) fn read(body: &RawValue) -> Result<(LeadSource, LeadPayload), Problem> {
     let invalid = |details| invalid_body("", details);
     let mut reader = Reader::new(body.get(), &["source", "payload"]).map_err(invalid)?;
     let source = reader.optional("source", "a text of 1 to 64 bytes", |json| {

@@ -36,7 +36,7 @@ struct Meta {
 }
 
 /// What to list.
-struct Listing {
+pub(crate) struct Listing {
     filter: LeadFilter,
     limit: u32,
     after: Option<LeadCursor>,
@@ -109,7 +109,7 @@ pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result
 }
 
 impl Listing {
-    fn read(query: &[(String, String)]) -> Result<Listing, Problem> {
+    pub(crate) fn read(query: &[(String, String)]) -> Result<Listing, Problem> {
         let mut query = QueryReader { query, problem: None };
         let status = query.get("status", "one of NEW, CONTACTED, QUALIFIED, LOST", |text| {
             text.parse().ok()

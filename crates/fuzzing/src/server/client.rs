@@ -1,12 +1,11 @@
 //! A client's socket: writes what it is told, and keeps the session ids that it reads.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use super::start::Server;
 
 /// How long an answer is waited for; what comes later is read later.
 const ANSWER_TIME: Duration = Duration::from_millis(15);
@@ -19,8 +18,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) async fn open(server: &Server) -> Option<Self> {
-        let stream = TcpStream::connect(server.address).await.ok()?;
+    pub(super) async fn open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
         Some(Self {
             stream,
             unread: Vec::new(),
@@ -58,6 +57,14 @@ impl Client {
     pub(super) async fn read_to_end(mut self) {
         let mut buffer = vec![0; 4_096];
         while matches!(self.stream.read(&mut buffer).await, Ok(1..)) {}
+    }
+
+    /// Reads to the end; whether that was an answer of 200.
+    pub(super) async fn is_answered_well(mut self) -> bool {
+        let mut head = [0; 12];
+        let is_well = matches!(self.stream.read_exact(&mut head).await, Ok(_)) && head.ends_with(b" 200");
+        self.read_to_end().await;
+        is_well
     }
 
     /// Ends it with a reset.

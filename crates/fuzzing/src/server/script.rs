@@ -1,12 +1,16 @@
 //! What clients do, step by step.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
+use tidings_wire::websocket::client_frame;
+use tokio::task::JoinSet;
 
 use super::client::Client;
 use super::start::Server;
+use crate::pieces::deflated;
 
 const CLIENTS: usize = 4;
 const STEPS_MAX: usize = 40;
@@ -33,7 +37,7 @@ enum Step {
     Request(u8, Request),
     /// Half of a request, or a third.
     Cut(u8, Request, u8),
-    Upgrade(u8, Path, Option<u8>, Frames),
+    Upgrade(u8, Path, Option<u8>, Offer, Frames),
     Frames(u8, Frames),
     Read(u8),
     Wait(u8),
@@ -48,7 +52,16 @@ enum Path {
     Refuse,
     EngineIo,
     SocketIo,
+    Stream,
     Nothing,
+}
+
+/// What a client offers of compression.
+#[derive(Clone, Copy, Debug, Arbitrary)]
+enum Offer {
+    Nothing,
+    Compression,
+    SmallWindow,
 }
 
 #[derive(Debug, Arbitrary)]
@@ -101,14 +114,20 @@ enum Frame {
     Packet(Packet),
     Word(Word),
     Binary(Vec<u8>),
-    Fragment { first: u8, payload: Vec<u8> },
+    /// So many zeros, compressed.
+    Zeros(u16),
+    Fragment {
+        first: u8,
+        payload: Vec<u8>,
+    },
     Ping,
     Pong,
     Close(u16),
 }
 
 impl Script {
-    pub(super) async fn play(self, server: &Server) {
+    /// Returns those of the clients that stay, as they read.
+    pub(super) async fn play(self, server: &Server) -> JoinSet<()> {
         let mut play = Play {
             server,
             clients: Default::default(),
@@ -117,7 +136,7 @@ impl Script {
         for step in self.steps.into_iter().take(STEPS_MAX) {
             play.step(step).await;
         }
-        play.end(self.end).await;
+        play.end(self.end)
     }
 }
 
@@ -140,8 +159,8 @@ impl Play<'_> {
                 let end = bytes.len() * usize::from(part) / 256;
                 self.write(client, &bytes[..end]).await;
             }
-            Step::Upgrade(client, path, session, frames) => {
-                let mut bytes = self.upgrade(path, session);
+            Step::Upgrade(client, path, session, offer, frames) => {
+                let mut bytes = self.upgrade(path, session, offer);
                 bytes.extend(frames.bytes());
                 self.write(client, &bytes).await;
                 self.read(client).await;
@@ -162,7 +181,7 @@ impl Play<'_> {
     async fn write(&mut self, client: u8, bytes: &[u8]) {
         let place = &mut self.clients[usize::from(client) % CLIENTS];
         if place.is_none() {
-            *place = Client::open(self.server).await;
+            *place = Client::open(self.server.address).await;
         }
         if let Some(client) = place {
             client.write(bytes).await;
@@ -191,33 +210,26 @@ impl Play<'_> {
         }
     }
 
-    async fn end(mut self, end: End) {
-        let mut clients = Vec::new();
+    fn end(mut self, end: End) -> JoinSet<()> {
+        let mut reading = JoinSet::new();
         for place in 0..CLIENTS {
-            clients.extend(self.take(place as u8));
-        }
-        match end {
-            End::Reset => clients.into_iter().for_each(Client::reset),
-            End::Close => drop(clients),
-            End::Silence => {
-                for client in clients {
-                    client.read_to_end().await;
+            let Some(client) = self.take(place as u8) else {
+                continue;
+            };
+            match end {
+                End::Reset => client.reset(),
+                End::Close => drop(client),
+                End::Silence => {
+                    reading.spawn(client.read_to_end());
                 }
             }
         }
-        // A client that polls hears of the end of its session, so that nobody waits for it.
-        for id in &self.sessions {
+        for id in self.sessions {
             for path in [Path::EngineIo, Path::SocketIo] {
-                let request = format!(
-                    "GET {}&sid={id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                    path.text()
-                );
-                if let Some(mut client) = Client::open(self.server).await {
-                    client.write(request.as_bytes()).await;
-                    client.read_to_end().await;
-                }
+                reading.spawn(poll_to_end(self.server.address, path, id.clone()));
             }
         }
+        reading
     }
 
     fn session(&self, place: u8) -> &str {
@@ -273,12 +285,27 @@ impl Play<'_> {
         bytes
     }
 
-    fn upgrade(&self, path: Path, session: Option<u8>) -> Vec<u8> {
+    fn upgrade(&self, path: Path, session: Option<u8>, offer: Offer) -> Vec<u8> {
         let mut query = path.text().replace("transport=polling", "transport=websocket");
         if let Some(session) = session {
             let _ = write!(query, "&sid={}", self.session(session));
         }
-        format!("GET {query} HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}\r\n").into_bytes()
+        let offer = offer.text();
+        format!("GET {query} HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}{offer}\r\n").into_bytes()
+    }
+}
+
+/// Polls a session until it is no more: its client hears of the end, so that the server does not wait for that.
+async fn poll_to_end(address: SocketAddr, path: Path, id: String) {
+    let request = format!(
+        "GET {}&sid={id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        path.text()
+    );
+    while let Some(mut client) = Client::open(address).await {
+        client.write(request.as_bytes()).await;
+        if !client.is_answered_well().await {
+            return;
+        }
     }
 }
 
@@ -292,7 +319,18 @@ impl Path {
             Self::Refuse => "/refuse?",
             Self::EngineIo => "/engine.io/?EIO=4&transport=polling",
             Self::SocketIo => "/socket.io/?EIO=4&transport=polling",
+            Self::Stream => "/stream?",
             Self::Nothing => "/nothing?",
+        }
+    }
+}
+
+impl Offer {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Compression => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            Self::SmallWindow => "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n",
         }
     }
 }
@@ -352,39 +390,26 @@ impl Word {
 
 impl Frames {
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for frame in &self.0 {
-            match frame {
-                Frame::Packet(packet) => match packet.text() {
-                    Ok(text) => push_frame(&mut bytes, 0x81, text.as_bytes()),
-                    Err(binary) => push_frame(&mut bytes, 0x82, binary),
-                },
-                Frame::Word(word) => push_frame(&mut bytes, 0x81, word.text().as_bytes()),
-                Frame::Binary(payload) => push_frame(&mut bytes, 0x82, payload),
-                Frame::Fragment { first, payload } => push_frame(&mut bytes, *first, payload),
-                Frame::Ping => push_frame(&mut bytes, 0x89, b"p"),
-                Frame::Pong => push_frame(&mut bytes, 0x8A, b""),
-                Frame::Close(code) => push_frame(&mut bytes, 0x88, &code.to_be_bytes()),
-            }
-        }
-        bytes
+        self.0.iter().flat_map(Frame::bytes).collect()
     }
 }
 
-fn push_frame(output: &mut Vec<u8>, first: u8, payload: &[u8]) {
-    // Masked with zeros, so that a corpus can be read.
-    output.push(first);
-    match payload.len() {
-        length @ 0..=125 => output.push(0x80 | length as u8),
-        length @ 126..=0xFFFF => {
-            output.push(0xFE);
-            output.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            output.push(0xFF);
-            output.extend((length as u64).to_be_bytes());
+impl Frame {
+    fn bytes(&self) -> Vec<u8> {
+        // Masked with zeros, so that a corpus can be read.
+        let frame = |first, payload: &[u8]| client_frame(first, [0; 4], payload);
+        match self {
+            Self::Packet(packet) => match packet.text() {
+                Ok(text) => frame(0x81, text.as_bytes()),
+                Err(binary) => frame(0x82, binary),
+            },
+            Self::Word(word) => frame(0x81, word.text().as_bytes()),
+            Self::Binary(payload) => frame(0x82, payload),
+            Self::Zeros(count) => frame(0xC2, &deflated(&vec![0; usize::from(*count)])),
+            Self::Fragment { first, payload } => frame(*first, payload),
+            Self::Ping => frame(0x89, b"p"),
+            Self::Pong => frame(0x8A, b""),
+            Self::Close(code) => frame(0x88, &code.to_be_bytes()),
         }
     }
-    output.extend([0; 4]);
-    output.extend(payload);
 }

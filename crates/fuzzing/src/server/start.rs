@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tidings_hub::{Gateway, HubBuilder, HubLimits};
+use tidings_hub::{Connection, Gateway, HubBuilder, HubLimits, RoomName};
 use tidings_transport::engineio::{EngineOptions, EngineServer};
 use tidings_transport::socketio::{SocketOptions, SocketServer};
 use tidings_transport::{
-    HeartbeatTimes, Listener, OriginPolicy, Transport, TransportLimits, WebSocketUpgrade,
-    with_problem_fallbacks,
+    HeartbeatTimes, Listener, OriginPolicy, SseRefusal, SseRequest, Transport, TransportLimits,
+    WebSocketUpgrade, get_stream, with_problem_fallbacks,
 };
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Deflation;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,7 +65,12 @@ impl Server {
             message_frames_max: 4,
             messages_per_second: 2_000,
             message_burst: 50,
+            message_timeout: Duration::from_millis(150),
             handshake_timeout: Duration::from_millis(100),
+            body_timeout: Duration::from_millis(100),
+            // All scripts come from one address: what one has done must not be held against the next.
+            flood_window: Duration::from_millis(5),
+            handshakes_per_address_per_second: 1_000_000,
             header_bytes_max: 8 * 1024,
             headers_max: 20,
             body_bytes_max: 2_000,
@@ -79,6 +85,10 @@ impl Server {
             outbox_frames_max: 64,
             outbox_age_max: Duration::from_millis(200),
             close_timeout: Duration::from_millis(50),
+            compression: Some(Deflation {
+                threshold_bytes: 50,
+                ..Deflation::default()
+            }),
             timer_tick: Duration::from_millis(5),
             ..HubLimits::default()
         };
@@ -148,7 +158,8 @@ impl Server {
 }
 
 fn plain(transport: &Transport, count: Count, encoding: tidings_hub::EncodingId) -> Router {
-    let [echo, refuse] = [(); 2].map(|()| transport.clone());
+    let [echo, refuse, stream] = [(); 3].map(|()| transport.clone());
+    let listeners = count.clone();
     Router::new()
         .route(
             "/echo",
@@ -167,5 +178,16 @@ fn plain(transport: &Transport, count: Count, encoding: tidings_hub::EncodingId)
         .route(
             "/refuse",
             get(async move |upgrade: WebSocketUpgrade| upgrade.refuse(&refuse, CloseCode::InvalidToken)),
+        )
+        .route(
+            "/stream",
+            get_stream(transport, async move |request: SseRequest| {
+                let start = async move |connection: Arc<Connection>| {
+                    let room = RoomName::new("r0").expect("a name");
+                    connection.join(room, encoding, None).await;
+                    Ok::<_, SseRefusal>(listeners.enter())
+                };
+                request.accept(&stream, Gateway::Tasks, start).await
+            }),
         )
 }

@@ -5,15 +5,15 @@ use axum::http::Uri;
 
 /// The parameters that mean something here. The first of a repeated one counts; `t`, `b64` and the rest are ignored.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Parameters {
-    pub(super) version: Option<String>,
-    pub(super) transport: Option<String>,
-    pub(super) sid: Option<String>,
+pub(crate) struct Parameters {
+    pub(crate) version: Option<String>,
+    pub(crate) transport: Option<String>,
+    pub(crate) sid: Option<String>,
 }
 
 impl Parameters {
     /// A query that cannot be read has no parameters.
-    pub(super) fn of(uri: &Uri) -> Self {
+    pub(crate) fn of(uri: &Uri) -> Self {
         let mut parameters = Self::default();
         let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             return parameters;
@@ -31,7 +31,7 @@ impl Parameters {
     }
 
     /// Whether the client says that it speaks the one version there is.
-    pub(super) fn is_version_4(&self) -> bool {
+    pub(crate) fn is_version_4(&self) -> bool {
         self.version.as_deref() == Some("4")
     }
 }

@@ -9,7 +9,7 @@ const BYTES: usize = 15;
 
 /// A session's id: 120 random bits, 20 characters of base64url. Who knows it owns the session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Sid([u8; BYTES]);
+pub(crate) struct Sid([u8; BYTES]);
 
 impl Sid {
     /// A new id. Fails only where the operating system has no random numbers.
@@ -20,13 +20,13 @@ impl Sid {
     }
 
     /// The id that `text` spells. Anything else names no session.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         (length == BYTES).then_some(Self(bytes))
     }
 
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 

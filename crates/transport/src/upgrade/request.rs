@@ -10,7 +10,7 @@ use tidings_wire::websocket::accept_key;
 const NONCE_BYTES: usize = 16;
 
 /// The answer's `Sec-WebSocket-Accept`.
-pub(super) fn accept_value(parts: &Parts) -> Result<HeaderValue, Problem> {
+pub(crate) fn accept_value(parts: &Parts) -> Result<HeaderValue, Problem> {
     if parts.method != Method::GET {
         return Err(Problem::new(ProblemCode::MethodNotAllowed)
             .header(header::ALLOW, HeaderValue::from_static("GET")));
