@@ -20,7 +20,7 @@ pub(crate) fn run(input: &[u8]) {
     };
     lead(text);
     if let Ok(json) = serde_json::from_str(text) {
-        form(json, &Members::read(input));
+        form(json, Members::read(input).as_ref());
     }
 }
 
@@ -39,7 +39,7 @@ fn lead(text: &str) {
     }
 }
 
-fn form(json: &RawValue, members: &Option<Members>) {
+fn form(json: &RawValue, members: Option<&Members>) {
     let Ok((source, payload)) = flow::form(json) else {
         return;
     };

@@ -44,11 +44,12 @@ fn as_proxies_write(mut input: &[u8], form: Form, peer: SocketAddr) {
             header.push_str([", ", ",", "\n", ",,\t"][usize::from(kind >> 1 & 3)]);
         }
         hops.push(hop);
-        header.push_str(&match form {
+        let entry = match form {
             Form::XForwardedFor => hop.to_string(),
             Form::Forwarded if kind & 8 == 0 => format!("for=\"{hop}\""),
             Form::Forwarded => format!("proto=https;For=\"{hop}\";by=\"a\\\"b,c\""),
-        });
+        };
+        header.push_str(&entry);
     }
     let found =
         |trusted: fn(IpAddr) -> bool| client(form, header.split('\n').map(str::as_bytes), peer, trusted);

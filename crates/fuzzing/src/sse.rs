@@ -65,7 +65,7 @@ fn part(input: &mut &[u8], encoder: &mut Encoder, expected: &mut Client) -> usiz
             let length = usize::from(byte(input));
             // Some are long enough to be passed on without being copied.
             let repeat = if kind & 8 == 0 { 1 } else { 40 };
-            let texts: Vec<String> = (0..1 + usize::from(kind >> 6))
+            let texts: Vec<String> = (0..=usize::from(kind >> 6))
                 .map(|_| String::from_utf8_lossy(bytes(input, length)).repeat(repeat))
                 .collect();
             encoder.frame(&Frame::concat(texts.iter().map(|text| Frame::text(text))));

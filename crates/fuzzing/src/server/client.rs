@@ -10,6 +10,8 @@ use tokio::time::timeout;
 /// How long an answer is waited for; what comes later is read later.
 const ANSWER_TIME: Duration = Duration::from_millis(15);
 const WRITE_TIME: Duration = Duration::from_millis(50);
+/// What the head of an event stream says of it.
+const STREAM: &[u8] = b"text/event-stream";
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) struct Client {
@@ -53,16 +55,24 @@ impl Client {
         session_ids(&self.unread[before..])
     }
 
-    /// Reads to the end, however long that takes.
+    /// Reads to the end, however long that takes; but who gets an event stream leaves, because that has none.
     pub(super) async fn read_to_end(mut self) {
-        let mut buffer = vec![0; 4_096];
-        while matches!(self.stream.read(&mut buffer).await, Ok(1..)) {}
+        loop {
+            if self.unread.windows(STREAM.len()).any(|bytes| bytes == STREAM) {
+                return;
+            }
+            let seen = self.unread.len().saturating_sub(STREAM.len());
+            self.unread.drain(..seen);
+            if !matches!(self.stream.read_buf(&mut self.unread).await, Ok(1..)) {
+                return;
+            }
+        }
     }
 
     /// Reads to the end; whether that was an answer of 200.
-    pub(super) async fn is_answered_well(mut self) -> bool {
+    pub(super) async fn answers_well(mut self) -> bool {
         let mut head = [0; 12];
-        let is_well = matches!(self.stream.read_exact(&mut head).await, Ok(_)) && head.ends_with(b" 200");
+        let is_well = self.stream.read_exact(&mut head).await.is_ok() && head.ends_with(b" 200");
         self.read_to_end().await;
         is_well
     }

@@ -303,7 +303,7 @@ async fn poll_to_end(address: SocketAddr, path: Path, id: String) {
     );
     while let Some(mut client) = Client::open(address).await {
         client.write(request.as_bytes()).await;
-        if !client.is_answered_well().await {
+        if !client.answers_well().await {
             return;
         }
     }
