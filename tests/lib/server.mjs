@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { BINARY, Child, run } from './process.mjs';
 import { request } from './http.mjs';
+import { secureRequest } from './tls.mjs';
 import { pause, until } from './wait.mjs';
 
 const GATEWAYS = ['flow', 'tasks', 'workflows', 'operators'];
@@ -16,13 +17,22 @@ export class Server {
   #child;
   #tokens = new Map();
 
-  /** On free ports; with `defaultPorts`, on the ports the documents name. */
-  static async start({ defaultPorts = false, env = {} } = {}) {
+  /**
+   * On free ports; with `defaultPorts`, on the ports the documents name. `tls` is `{listeners, authority}`: these
+   * gateways speak TLS with a certificate of the authority's.
+   */
+  static async start({ defaultPorts = false, env = {}, tls } = {}) {
     if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: run \`cargo build --release\` or set TIDINGS_BIN`);
     const server = new Server();
+    server.tls = tls;
+    const ofTls = tls ? {
+      TIDINGS__TLS__LISTENERS: tls.listeners.join(','),
+      TIDINGS__TLS__CERTIFICATE: tls.authority.file,
+      TIDINGS__TLS__KEY: tls.authority.file,
+    } : {};
     server.dataDir = mkdtempSync(path.join(os.tmpdir(), 'tidings-'));
     const listens = defaultPorts ? {} : Object.fromEntries(GATEWAYS.map((name) => [`TIDINGS__${name.toUpperCase()}__LISTEN`, '127.0.0.1:0']));
-    server.#child = new Child(BINARY, ['--data-dir', server.dataDir], { cwd: server.dataDir, env: { ...listens, ...env } });
+    server.#child = new Child(BINARY, ['--data-dir', server.dataDir], { cwd: server.dataDir, env: { ...listens, ...ofTls, ...env } });
     try {
       await server.#ready(defaultPorts);
     } catch (error) {
@@ -39,15 +49,18 @@ export class Server {
     for (const name of GATEWAYS) {
       const address = addresses[name] ?? (defaultPorts ? `localhost:${DEFAULT_PORTS[name]}` : undefined);
       if (!address) throw new Error(`${file} names no listener for ${name}: ${readFileSync(file, 'utf8')}`);
-      this[name] = gatewayUrls(defaultPorts ? `localhost:${DEFAULT_PORTS[name]}` : address);
+      this[name] = gatewayUrls(defaultPorts ? `localhost:${DEFAULT_PORTS[name]}` : address, this.tls?.listeners.includes(name));
     }
     for (const name of GATEWAYS) {
       await until(async () => {
         alive();
-        return (await request(`${this[name].http}/health`).catch(() => null))?.status === 200;
+        const ask = this[name].isSecure ? (url) => secureRequest(url, this.tls.authority) : request;
+        return (await ask(`${this[name].http}/health`).catch(() => null))?.status === 200;
       }, START_MS, `200 from the health of ${name}`);
     }
   }
+
+  signal(name) { this.#child.process.kill(name); }
 
   get pid() { return this.#child.pid; }
   get log() { return this.#child.log; }
@@ -105,8 +118,9 @@ export class Server {
   }
 }
 
-function gatewayUrls(address) {
-  return { address, http: `http://${address}`, ws: `ws://${address}` };
+function gatewayUrls(address, isSecure = false) {
+  const s = isSecure ? 's' : '';
+  return { address, isSecure, http: `http${s}://${address}`, ws: `ws${s}://${address}` };
 }
 
 /** The addresses by gateway, once the file is there and whole; `alive` throws when waiting for it has become vain. */

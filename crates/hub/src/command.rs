@@ -15,7 +15,7 @@ pub(crate) enum Command {
     Publish(Arc<Publication>),
     /// Give the connection a slot and start its heartbeat.
     Open(Arc<Connection>),
-    /// The connection's socket is there: move the relay's frames to the outbox and write from now on.
+    /// The connection is a WebSocket from now on. If it has a socket, move the relay's frames to the outbox and write.
     Attach(Arc<Connection>, Option<WindowBits>),
     /// A direct answer.
     Send(Arc<Connection>, Frame),

@@ -3,10 +3,11 @@
 use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
 use crate::shard::ShardHandle;
-use crate::{ConnectionId, EncodingId, Gateway, Relay, RoomName};
+use crate::{ConnectionId, EncodingId, Gateway, Relay, RelayFrames, RoomName};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::{Frame, WindowBits};
@@ -98,6 +99,19 @@ impl Connection {
         self.relay.as_deref()
     }
 
+    /// The next frames for a stream that the connection's task writes itself, as [`Relay::poll_next`] gives them, once
+    /// all before are written. They count as written.
+    pub fn poll_stream(&self, context: &mut Context<'_>, bytes_max: usize) -> Poll<RelayFrames> {
+        let Some(relay) = &self.relay else {
+            return Poll::Pending;
+        };
+        let taken = ready!(relay.poll_next(context, bytes_max));
+        let now = self.clock.now();
+        let latency = now.since(taken.oldest.unwrap_or(now));
+        self.shard.streams.wrote(&taken, latency);
+        Poll::Ready(taken)
+    }
+
     /// Whether the server has begun to close it; what the peer still sends is ignored.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
@@ -156,10 +170,17 @@ impl Connection {
         self.shard.mailbox.push(Command::Close(self.clone(), code, frame));
     }
 
-    /// Gives a connection that began on a relay its socket, whose peer agreed to compressed frames if there is a `window`.
-    /// The frames that wait on the relay are written first. Returns the stream when the connection has a socket already.
-    pub fn attach(self: &Arc<Self>, stream: TcpStream, window: Option<WindowBits>) -> Result<(), TcpStream> {
-        self.socket.set(stream)?;
+    /// Moves a connection that began on a relay to a WebSocket, whose peer agreed to compressed frames if there is a
+    /// `window`. Its plain socket is written by the shard, the frames that wait on the relay first; without one, the
+    /// relay's reader changes. Returns the socket when the connection has one already.
+    pub fn attach(
+        self: &Arc<Self>,
+        socket: Option<TcpStream>,
+        window: Option<WindowBits>,
+    ) -> Result<(), TcpStream> {
+        if let Some(socket) = socket {
+            self.socket.set(socket)?;
+        }
         self.shard.mailbox.push(Command::Attach(self.clone(), window));
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What the hub counts. Each shard writes its own counters; readers add them up.
 
+use crate::RelayFrames;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::DeflateFigures;
@@ -143,12 +144,51 @@ fn place_of(code: CloseCode) -> Option<usize> {
 
 impl Tally {
     pub(crate) fn observe_latency(&mut self, ticks: u32) {
-        let bucket = LATENCY_BOUNDS_TICKS
-            .iter()
-            .position(|&bound| ticks <= bound)
-            .unwrap_or(BUCKETS - 1);
-        self.latency[bucket] += 1;
+        self.latency[bucket_of(ticks)] += 1;
         self.latency_ticks += u64::from(ticks);
+    }
+}
+
+fn bucket_of(ticks: u32) -> usize {
+    LATENCY_BOUNDS_TICKS
+        .iter()
+        .position(|&bound| ticks <= bound)
+        .unwrap_or(BUCKETS - 1)
+}
+
+/// What the tasks of one shard's connections count that write streams of their own. Many write it.
+#[derive(Default)]
+pub(crate) struct StreamCounters {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    writes: AtomicU64,
+    latency: [AtomicU64; BUCKETS],
+    latency_ticks: AtomicU64,
+}
+
+impl StreamCounters {
+    /// Frames go to a stream, the first of them `latency` ticks after it was published.
+    pub(crate) fn wrote(&self, taken: &RelayFrames, latency: u32) {
+        let farewell = taken.closed.as_ref().map_or(0, |farewell| farewell.frame.len());
+        let frames = taken.load.frames + usize::from(farewell != 0);
+        self.frames.fetch_add(frames as u64, Relaxed);
+        self.bytes
+            .fetch_add((taken.load.bytes + farewell) as u64, Relaxed);
+        self.writes.fetch_add(1, Relaxed);
+        self.latency[bucket_of(latency)].fetch_add(1, Relaxed);
+        self.latency_ticks.fetch_add(u64::from(latency), Relaxed);
+    }
+}
+
+impl Figures {
+    pub(crate) fn add_streams(&mut self, streams: &StreamCounters) {
+        self.frames_written += streams.frames.load(Relaxed);
+        self.bytes_written += streams.bytes.load(Relaxed);
+        self.writes += streams.writes.load(Relaxed);
+        for (to, from) in self.latency.iter_mut().zip(&streams.latency) {
+            *to += from.load(Relaxed);
+        }
+        self.latency_sum_seconds += streams.latency_ticks.load(Relaxed) as f64 / 10_000.0;
     }
 }
 

@@ -211,6 +211,7 @@ impl Hub {
         };
         for shard in &self.0.shards {
             figures.add(&shard.counters);
+            figures.add_streams(&shard.streams);
         }
         figures
     }

@@ -39,6 +39,6 @@ pub use encoding::{Encoding, EncodingId};
 pub use event::{Event, EventId, EventIdError, Gateway, Gateways, UnknownGateway};
 pub use hub::{Hub, HubBuilder, Overloaded, RoomCensus};
 pub use limits::HubLimits;
-pub use relay::{Relay, RelayFrames};
+pub use relay::{Farewell, Relay, RelayFrames};
 pub use room::{RoomName, RoomNameError};
 pub use room_class::{RoomClass, RoomClasses, RoomPrefix, RoomPrefixError, TwoClasses};

@@ -5,18 +5,16 @@ use crate::backlog::{Backlog, Bounds, Dropped, Load};
 use crate::clock::Ticks;
 use crate::parcel::Parcel;
 use parking_lot::Mutex;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
-use tokio::sync::Notify;
 
-/// Frames that wait for a connection's own task to take them, in order. The shard appends, the task takes.
+/// Frames that wait for a connection's own task to take them, in order. The shard appends, the task takes. One task
+/// waits at a time: of several, the last.
 #[derive(Default)]
-pub struct Relay {
-    state: Mutex<State>,
-    ready: Notify,
-}
+pub struct Relay(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -26,7 +24,10 @@ struct State {
     since: Ticks,
     /// An event was superseded since then.
     is_lagging: bool,
-    closed: Option<CloseCode>,
+    closed: Option<Farewell>,
+    is_cut: bool,
+    /// Who waits for frames.
+    taker: Option<Waker>,
     on_cut: Option<Waker>,
 }
 
@@ -39,13 +40,25 @@ pub struct RelayFrames {
     /// The frames that waited, in order.
     pub frames: Vec<Frame>,
     /// Set when the hub has closed the connection and no frames follow these.
-    pub closed: Option<CloseCode>,
+    pub closed: Option<Farewell>,
+    pub(crate) load: Load,
+    /// When the first of them was published.
+    pub(crate) oldest: Option<Ticks>,
+}
+
+/// How the hub closes a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// Why.
+    pub code: CloseCode,
+    /// A WebSocket's last frame.
+    pub frame: Frame,
 }
 
 /// What waited on a relay, as the shard takes it over.
 pub(crate) struct Handover {
     pub(crate) backlog: Backlog,
-    pub(crate) closed: Option<CloseCode>,
+    pub(crate) closed: Option<Farewell>,
 }
 
 /// What became of a frame, or of others for its sake.
@@ -74,25 +87,7 @@ impl Relay {
     /// Takes from the front what has at most `bytes_max` bytes together, and one frame at least if there is one. What
     /// is left waits, and counts, here.
     pub fn take_up_to(&self, bytes_max: usize) -> RelayFrames {
-        let mut state = self.state.lock();
-        let (mut taken, mut bytes) = (Vec::new(), 0);
-        while let Some(parcel) = state
-            .backlog
-            .parcels
-            .pop_front_if(|parcel| taken.is_empty() || bytes + parcel.bytes().len() <= bytes_max)
-        {
-            bytes += parcel.bytes().len();
-            state.load.take_away(&parcel);
-            taken.push(parcel.frame.clone());
-        }
-        let is_empty = state.backlog.parcels.is_empty();
-        if !taken.is_empty() || is_empty {
-            state.begin_again();
-        }
-        RelayFrames {
-            frames: taken,
-            closed: state.closed.filter(|_| is_empty),
-        }
+        self.0.lock().take_up_to(bytes_max)
     }
 
     /// Takes what waits, and waits until there is something or the connection is closed. Cancel safe.
@@ -102,37 +97,57 @@ impl Relay {
 
     /// [`Self::next`], in pieces as [`Self::take_up_to`] takes them. Cancel safe.
     pub async fn next_up_to(&self, bytes_max: usize) -> RelayFrames {
-        loop {
-            let ready = self.ready.notified();
-            let taken = self.take_up_to(bytes_max);
-            if !taken.frames.is_empty() || taken.closed.is_some() {
-                return taken;
-            }
-            ready.await;
+        poll_fn(|context| self.poll_next(context, bytes_max)).await
+    }
+
+    /// [`Self::next_up_to`] for a task that waits for other things as well.
+    pub fn poll_next(&self, context: &mut Context<'_>, bytes_max: usize) -> Poll<RelayFrames> {
+        let mut state = self.0.lock();
+        let taken = state.take_up_to(bytes_max);
+        if taken.frames.is_empty() && taken.closed.is_none() {
+            wait(&mut state.taker, context);
+            return Poll::Pending;
         }
+        Poll::Ready(taken)
     }
 
     /// Has `waker` woken when the hub gives a closed connection up, because its task did not end in time: whoever
     /// holds a socket that takes nothing any more is to let go of it.
     pub fn on_cut(&self, waker: Waker) {
-        self.state.lock().on_cut = Some(waker);
+        self.0.lock().on_cut = Some(waker);
+    }
+
+    /// [`Self::on_cut`] for a task that asks itself. Ready once the connection is given up.
+    pub fn poll_cut(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock();
+        if state.is_cut {
+            return Poll::Ready(());
+        }
+        wait(&mut state.on_cut, context);
+        Poll::Pending
     }
 
     /// Whether nothing waits and the connection is open.
     pub fn is_idle(&self) -> bool {
-        let state = self.state.lock();
+        let state = self.0.lock();
         state.backlog.parcels.is_empty() && state.closed.is_none()
     }
 
     pub(crate) fn hand_over(&self) -> Handover {
-        let mut state = self.state.lock();
+        let mut state = self.0.lock();
         let backlog = std::mem::take(&mut state.backlog);
         state.load = Load::default();
         state.begin_again();
         Handover {
             backlog,
-            closed: state.closed,
+            closed: state.closed.clone(),
         }
+    }
+
+    /// For how long the first frame has waited that came after the task had last taken what waited.
+    pub(crate) fn age(&self, now: Ticks) -> Option<u32> {
+        let state = self.0.lock();
+        (!state.backlog.parcels.is_empty()).then(|| now.since(state.since))
     }
 
     /// Queues a frame. Beyond the bounds, events that may be dropped make room, and `marker` makes the frame that
@@ -144,39 +159,81 @@ impl Relay {
         limits: &RelayLimits,
         marker: impl FnOnce(EncodingId, u32) -> Frame,
     ) -> Pushed {
-        let pushed = self.state.lock().push(next, now, limits, marker);
-        self.ready.notify_one();
+        let mut state = self.0.lock();
+        let pushed = state.push(next, now, limits, marker);
+        let taker = state.taker.take();
+        drop(state);
+        wake(taker);
         pushed
     }
 
     /// Ends the relay, throws away what waits and has the socket let go. Returns the number of frames dropped.
     pub(crate) fn cut(&self) -> usize {
-        let dropped = self.close(CloseCode::InternalError, true);
-        let on_cut = self.state.lock().on_cut.take();
-        if let Some(waker) = on_cut {
-            waker.wake();
-        }
+        let code = CloseCode::InternalError;
+        let dropped = self.close(code, Frame::close(code), true);
+        let mut state = self.0.lock();
+        state.is_cut = true;
+        let on_cut = state.on_cut.take();
+        drop(state);
+        wake(on_cut);
         dropped
     }
 
-    /// Ends the relay. With `dropping`, what waits is thrown away; the number of frames dropped is returned.
-    pub(crate) fn close(&self, code: CloseCode, dropping: bool) -> usize {
-        let mut state = self.state.lock();
-        state.closed.get_or_insert(code);
+    /// Ends the relay; `frame` is a WebSocket's last. With `dropping`, what waits is thrown away; the number of frames
+    /// dropped is returned.
+    pub(crate) fn close(&self, code: CloseCode, frame: Frame, dropping: bool) -> usize {
+        let mut state = self.0.lock();
+        state.closed.get_or_insert(Farewell { code, frame });
         let dropped = if dropping {
             state.backlog = Backlog::default();
             std::mem::take(&mut state.load).frames
         } else {
             0
         };
+        let taker = state.taker.take();
         drop(state);
-        self.ready.notify_one();
-        self.ready.notify_waiters();
+        wake(taker);
         dropped
     }
 }
 
+/// Has the task woken. It keeps the waker that is there if it would wake the same task.
+fn wait(place: &mut Option<Waker>, context: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *place = Some(context.waker().clone()),
+    }
+}
+
+/// Not under the lock: the task may run at once.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
 impl State {
+    fn take_up_to(&mut self, bytes_max: usize) -> RelayFrames {
+        let mut taken = RelayFrames::default();
+        let fits = |taken: &RelayFrames, parcel: &Parcel| {
+            taken.frames.is_empty() || taken.load.bytes + parcel.bytes().len() <= bytes_max
+        };
+        while let Some(parcel) = self.backlog.parcels.pop_front_if(|parcel| fits(&taken, parcel)) {
+            self.load.take_away(&parcel);
+            taken.load.add(&parcel);
+            taken.oldest.get_or_insert(parcel.published);
+            taken.frames.push(parcel.frame.clone());
+        }
+        let is_empty = self.backlog.parcels.is_empty();
+        if !taken.frames.is_empty() || is_empty {
+            self.begin_again();
+        }
+        if is_empty {
+            taken.closed.clone_from(&self.closed);
+        }
+        taken
+    }
+
     /// The task has taken what waited, or the first part of it.
     fn begin_again(&mut self) {
         self.is_lagging = false;

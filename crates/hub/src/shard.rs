@@ -16,7 +16,7 @@ mod timing;
 use crate::backlog::Bounds;
 use crate::clock::{Clock, Ticks, ticks};
 use crate::command::Command;
-use crate::counters::{ShardCounters, Tally};
+use crate::counters::{ShardCounters, StreamCounters, Tally};
 use crate::encoding::Encodings;
 use crate::keys::Keys;
 use crate::mailbox::Mailbox;
@@ -56,6 +56,7 @@ const YIELDS: usize = 2;
 pub(crate) struct ShardHandle {
     pub(crate) mailbox: Mailbox,
     pub(crate) counters: ShardCounters,
+    pub(crate) streams: StreamCounters,
     /// Compresses direct answers.
     pub(crate) deflater: Option<Arc<Deflater>>,
     unblocked: Unblocked,
@@ -125,6 +126,7 @@ pub(crate) fn start(
     let handle = Arc::new(ShardHandle {
         mailbox: Mailbox::new(limits.mailbox_commands_max),
         counters: ShardCounters::default(),
+        streams: StreamCounters::default(),
         deflater: encodings.deflater().cloned(),
         unblocked: Unblocked::default(),
     });

@@ -13,7 +13,9 @@ use tidings_sources::dapr::{self, BulkSubscribe, DaprSettings, DaprSource};
 use tidings_sources::{Ingest, IngestSettings, UserPaths};
 use tidings_store::{Clock, Store};
 use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
-use tidings_transport::{HeartbeatTimes, OriginPolicy, Transport, TransportLimits, with_problem_fallbacks};
+use tidings_transport::{
+    HeartbeatTimes, OriginPolicy, Tls, Transport, TransportLimits, with_problem_fallbacks,
+};
 use tidings_wire::close_code::CloseCode;
 use tidings_workflows::{Workflows, WorkflowsEncodings, WorkflowsLimits, WorkflowsParts};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +54,7 @@ impl Assembly {
         store: &Store,
         secret: &JwtSecret,
         connections_max: u32,
+        tls: Option<Tls>,
         stop: CancellationToken,
     ) -> Outcome<Self> {
         let mut builder = HubBuilder::new(hub::limits(config, connections_max), hub::shards(config));
@@ -113,7 +116,7 @@ impl Assembly {
 
         let (memory, watch) = Memory::new(config.limits.memory_bytes_max);
         transport.spawn(watch.run(transport.clone()));
-        let read = readings::reader(hub.clone(), transport.clone(), ingest, memory.clone());
+        let read = readings::reader(hub.clone(), transport.clone(), ingest, memory.clone(), tls);
         let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
         let health = Arc::new(Health::new(store.clone(), bus, memory, stop));
         let ingest_routes = if config.tasks.ingest_listen.is_some() {
@@ -221,6 +224,7 @@ fn transport(
             url_bytes_max: limits.url_bytes_max as usize,
             body_bytes_max: limits.message_bytes_max as usize,
             body_timeout: Duration::from_millis(limits.body_timeout_ms),
+            http2_streams_max: limits.http2_streams_max,
             handshakes_per_second: limits.handshakes_per_second,
             handshakes_per_address_per_second: limits.handshakes_per_address_per_second,
             http_sockets_per_address_max: limits.http_sockets_per_address_max as usize,

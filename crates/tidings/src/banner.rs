@@ -41,14 +41,21 @@ fn banner(data_dir: &Path, listening: &Listening) -> String {
         let Some(address) = addresses.first() else {
             continue;
         };
-        let _ = writeln!(text, "  {gateway:<10} {}", urls(gateway, *address));
+        let urls = urls(gateway, *address);
+        let urls = if listening.is_secure(gateway) {
+            urls.replace("http://", "https://").replace("ws://", "wss://")
+        } else {
+            urls
+        };
+        let _ = writeln!(text, "  {gateway:<10} {urls}");
     }
     let keys = DEMO_KEYS
         .map(|(tenant, key)| format!("{key} ({tenant})"))
         .join(", ");
     let _ = writeln!(text, "  demo keys  {keys}");
     let _ = writeln!(text, "development mode: this machine only, do not expose");
-    if let Some(tasks) = listening.first("tasks") {
+    // The lines to paste trust no certificate of one's own.
+    if let Some(tasks) = listening.first("tasks").filter(|_| !listening.is_secure("tasks")) {
         let [listen, publish] = paste(tasks);
         let _ = writeln!(
             text,

@@ -33,6 +33,7 @@ mod store;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod workflows;
 
@@ -61,6 +62,7 @@ pub(crate) use self::server::{Mode, Server};
 pub(crate) use self::slow_consumers::SlowConsumers;
 pub(crate) use self::store::Store;
 pub(crate) use self::tasks::{Dapr, Tasks};
+pub(crate) use self::tls::Tls;
 pub(crate) use self::workflows::Workflows;
 
 /// Everything that can be configured.
@@ -74,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) compression: Compression,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
+    pub(crate) tls: Tls,
     pub(crate) auth_jwt: Jwt,
     pub(crate) store: Store,
     pub(crate) bus: Bus,
@@ -103,6 +106,7 @@ impl Config {
             compression: Compression::defaults(base),
             origins: Origins::defaults(base),
             proxies: Proxies::defaults(base),
+            tls: Tls::defaults(base),
             auth_jwt: Jwt::defaults(base),
             store: Store::defaults(base),
             bus: Bus::defaults(base),
@@ -115,7 +119,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 16] {
+    fn sections(&self) -> [&dyn Section; 17] {
         [
             &self.server,
             &self.log,
@@ -125,6 +129,7 @@ impl Config {
             &self.compression,
             &self.origins,
             &self.proxies,
+            &self.tls,
             &self.auth_jwt,
             &self.store,
             &self.bus,
@@ -136,7 +141,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 16] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 17] {
         [
             &mut self.server,
             &mut self.log,
@@ -146,6 +151,7 @@ impl Config {
             &mut self.compression,
             &mut self.origins,
             &mut self.proxies,
+            &mut self.tls,
             &mut self.auth_jwt,
             &mut self.store,
             &mut self.bus,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
-use tidings_transport::{ListenerOptions, Proxies};
+use tidings_transport::{ListenerOptions, Proxies, Tls};
 
-use crate::config::{Config, Listen, ListenerName};
+use crate::config::{Config, Listen, ListenerName, Mode};
 use crate::failure::{Failure, Outcome};
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own bound.
@@ -50,7 +50,7 @@ pub(crate) fn groups(config: &Config) -> Vec<Group> {
 }
 
 /// How a group's listener treats its connections. Gateways that share one agree: the configuration was checked.
-pub(crate) fn options(config: &Config, group: &Group) -> ListenerOptions {
+pub(crate) fn options(config: &Config, group: &Group, tls: Option<&Tls>) -> ListenerOptions {
     let proxies = &config.proxies;
     ListenerOptions {
         proxies: Arc::new(Proxies {
@@ -58,6 +58,20 @@ pub(crate) fn options(config: &Config, group: &Group) -> ListenerOptions {
             header: proxies.header.map(|header| header.0),
         }),
         takes_proxy_protocol: group.is_named_in(&proxies.protocol_listeners),
+        tls: tls.filter(|_| group.is_named_in(&config.tls.listeners)).cloned(),
+    }
+}
+
+/// A production server on a public address, without TLS and without a proxy that could speak it, is a mistake more often
+/// than not; it may still stand behind a proxy that says nothing of its clients.
+pub(crate) fn warn_of_clear_text(config: &Config, group: &Group) {
+    if config.server.mode == Mode::Production
+        && !group.listen.is_private()
+        && !group.is_named_in(&config.tls.listeners)
+        && config.proxies.trusted.is_empty()
+    {
+        let (gateways, listen) = (group.gateways.join(", "), group.listen);
+        tracing::warn!(gateways, %listen, "no TLS on an address that others can reach: tokens and keys travel in the clear");
     }
 }
 
@@ -128,7 +142,7 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Base, Mode};
+    use crate::config::Base;
 
     fn config(listens: [&str; 4]) -> Config {
         let mut config = Config::defaults(&Base {

@@ -14,6 +14,9 @@ pub(crate) struct Listening {
     /// Only if Dapr's routes have a listener of their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ingest: Vec<SocketAddr>,
+    /// The gateways that speak TLS; clients are told the addresses, and know the scheme.
+    #[serde(skip)]
+    secure: Vec<&'static str>,
 }
 
 impl Listening {
@@ -29,6 +32,15 @@ impl Listening {
         };
         addresses.push(address);
         tracing::info!(gateway, %address, "listening");
+    }
+
+    /// Notes that a gateway speaks TLS.
+    pub(crate) fn secure(&mut self, gateway: &'static str) {
+        self.secure.push(gateway);
+    }
+
+    pub(crate) fn is_secure(&self, gateway: &str) -> bool {
+        self.secure.contains(&gateway)
     }
 
     /// The addresses by gateway, in the order people look for them.

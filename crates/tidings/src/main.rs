@@ -2,6 +2,7 @@
 
 mod assembly;
 mod banner;
+mod certificates;
 mod cli;
 mod config;
 mod data_dir;

@@ -10,6 +10,7 @@ use std::fmt;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
+use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::DeflateFigures;
 
 /// The content type of [`Metrics::render`].
@@ -67,6 +68,19 @@ pub(crate) struct Readings {
     pub(crate) deflated: DeflateFigures,
     /// Compressed messages from clients.
     pub(crate) inflated: DeflateFigures,
+    /// TLS, if a listener speaks it.
+    pub(crate) tls: Option<TlsReadings>,
+}
+
+/// What was counted of TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsReadings {
+    /// Handshakes, by outcome.
+    pub(crate) handshakes: Vec<(&'static str, u64)>,
+    /// Readings of a changed certificate, by result.
+    pub(crate) reloads: Vec<(&'static str, u64)>,
+    /// When the certificate in use ends.
+    pub(crate) certificate_not_after: Option<Timestamp>,
 }
 
 /// Connections of one kind.
@@ -179,6 +193,11 @@ mod tests {
                 plain_bytes: 21,
                 deflated_bytes: 22,
             },
+            tls: Some(TlsReadings {
+                handshakes: vec![("completed", 17), ("failed", 18)],
+                reloads: vec![("failed", 19), ("loaded", 20)],
+                certificate_not_after: Some(Timestamp::from_millis(21_500)),
+            }),
         }
     }
 
@@ -228,6 +247,11 @@ mod tests {
             "tidings_inflated_messages_total 20",
             "tidings_inflated_bytes_total{form=\"plain\"} 21",
             "tidings_inflated_bytes_total{form=\"deflated\"} 22",
+            "tidings_tls_handshakes_total{outcome=\"completed\"} 17",
+            "tidings_tls_handshakes_total{outcome=\"failed\"} 18",
+            "tidings_tls_reloads_total{result=\"failed\"} 19",
+            "tidings_tls_reloads_total{result=\"loaded\"} 20",
+            "tidings_tls_certificate_expiry_timestamp_seconds 21",
             &format!("tidings_build_info{{version=\"{version}\"}} 1"),
         ];
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();

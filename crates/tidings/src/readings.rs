@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tidings_hub::Hub;
 use tidings_sources::Ingest;
-use tidings_transport::{DURATION_BOUNDS_SECONDS, Transport};
+use tidings_transport::{DURATION_BOUNDS_SECONDS, Tls, Transport};
 
 use crate::hub;
 use crate::memory::Memory;
-use crate::metrics::{Connections, Distribution, Readings};
+use crate::metrics::{Connections, Distribution, Readings, TlsReadings};
 
 /// Asks the parts at each scrape.
 pub(crate) fn reader(
@@ -16,6 +16,7 @@ pub(crate) fn reader(
     transport: Transport,
     ingest: Arc<Ingest>,
     memory: Arc<Memory>,
+    tls: Option<Tls>,
 ) -> impl Fn() -> Readings + Send + Sync + 'static {
     move || {
         let sockets_waiting = transport.sockets_waiting() as u64;
@@ -55,6 +56,11 @@ pub(crate) fn reader(
             inflated,
             messages_sent: readings.messages_sent + transport.messages_sent,
             bytes_sent: readings.bytes_sent + transport.bytes_sent,
+            tls: tls.as_ref().map(|tls| TlsReadings {
+                handshakes: transport.tls_handshakes,
+                reloads: transport.tls_reloads,
+                certificate_not_after: tls.not_after(),
+            }),
             ..readings
         }
     }

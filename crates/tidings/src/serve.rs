@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tidings_transport::Listener;
+use tidings_transport::{Listener, Tls};
 
 use crate::assembly::Assembly;
 use crate::cli::check_config::{refuse, refuse_unfit};
-use crate::config::{Loaded, Mode};
+use crate::config::{Config, Loaded, Mode};
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, Outcome};
 use crate::listening::Listening;
-use crate::{banner, demo, descriptors, listeners, logging, opening, shutdown, signing, time};
+use crate::{banner, certificates, demo, descriptors, listeners, logging, opening, shutdown, signing, time};
 
 /// Serves until a signal asks to stop.
 pub(crate) fn run(loaded: &Loaded) -> Outcome {
@@ -36,14 +36,30 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
             Mode::Production => refuse(&demo::refusals(&store, time::now()).await?, Mode::Production)?,
         }
         let mut listening = Listening::default();
-        let assembly = Assembly::start(config, &store, &secret, connections_max, stop.clone())?;
+        let tls = tls(config)?;
+        let assembly = Assembly::start(
+            config,
+            &store,
+            &secret,
+            connections_max,
+            tls.clone(),
+            stop.clone(),
+        )?;
         let transport = &assembly.transport;
+        if let Some(tls) = &tls {
+            let interval = Duration::from_millis(config.tls.reload_interval_ms);
+            certificates::watch(tls.clone(), interval, transport)?;
+        }
         for group in listeners::groups(config) {
+            listeners::warn_of_clear_text(config, &group);
             let listener = Listener::from_sockets(listeners::bind(&group)?, transport.limits())?
-                .with_options(listeners::options(config, &group));
+                .with_options(listeners::options(config, &group, tls.as_ref()));
             for gateway in &group.gateways {
                 for address in listener.local_addresses() {
                     listening.add(gateway, *address);
+                }
+                if config.tls.listeners.iter().any(|name| name.as_str() == *gateway) {
+                    listening.secure(gateway);
                 }
             }
             let serving = listener.serve(assembly.routes(&group.gateways), transport.clone());
@@ -64,4 +80,16 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         store.close().await;
         Ok(())
     })
+}
+
+/// TLS, if a listener speaks it.
+fn tls(config: &Config) -> Outcome<Option<Tls>> {
+    let Some(settings) = config.tls.settings().filter(|_| !config.tls.listeners.is_empty()) else {
+        return Ok(None);
+    };
+    let tls = Tls::load(settings)
+        .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tls.certificate")))?;
+    let not_after = tls.not_after().map(tracing::field::display);
+    tracing::info!(not_after, "TLS: the certificate is in use");
+    Ok(Some(tls))
 }

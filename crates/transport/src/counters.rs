@@ -1,5 +1,6 @@
 //! What transport counts. Readers take [`TransportFigures`].
 
+use crate::listener::HandshakeOutcome;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tidings_hub::Gateway;
@@ -118,6 +119,8 @@ limits! {
     /// A Socket.IO packet has too many attachments, or too large ones.
     Attachments = "attachments_max";
 }
+const TLS_OUTCOMES: [&str; 3] = ["completed", "failed", "timed_out"];
+const TLS_RELOADS: [&str; 2] = ["failed", "loaded"];
 
 /// Counters of this crate, one set for the process.
 #[derive(Debug, Default)]
@@ -133,6 +136,8 @@ pub struct TransportCounters {
     bytes_sent: AtomicU64,
     duration: [AtomicU64; BUCKETS],
     duration_ms: AtomicU64,
+    tls_handshakes: [AtomicU64; TLS_OUTCOMES.len()],
+    tls_reloads: [AtomicU64; TLS_RELOADS.len()],
 }
 
 /// Connections of one kind, at this moment.
@@ -169,6 +174,10 @@ pub struct TransportFigures {
     pub durations: Vec<u64>,
     /// Sum of those durations, in seconds.
     pub durations_sum_seconds: f64,
+    /// TLS handshakes by their outcome.
+    pub tls_handshakes: Vec<(&'static str, u64)>,
+    /// Readings of a changed certificate by their result.
+    pub tls_reloads: Vec<(&'static str, u64)>,
 }
 
 impl Via {
@@ -250,6 +259,14 @@ impl TransportCounters {
         self.messages_sent.fetch_add(messages as u64, Relaxed);
     }
 
+    pub(crate) fn tls_handshake(&self, outcome: HandshakeOutcome) {
+        self.tls_handshakes[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn tls_reloaded(&self, is_loaded: bool) {
+        self.tls_reloads[usize::from(is_loaded)].fetch_add(1, Relaxed);
+    }
+
     /// All counts.
     pub fn figures(&self) -> TransportFigures {
         let open = GATEWAYS.iter().flat_map(|&gateway| {
@@ -273,6 +290,8 @@ impl TransportCounters {
             bytes_sent: self.bytes_sent.load(Relaxed),
             durations: self.duration.iter().map(|count| count.load(Relaxed)).collect(),
             durations_sum_seconds: self.duration_ms.load(Relaxed) as f64 / 1_000.0,
+            tls_handshakes: by_label(&TLS_OUTCOMES, &self.tls_handshakes),
+            tls_reloads: by_label(&TLS_RELOADS, &self.tls_reloads),
         }
     }
 
@@ -289,6 +308,11 @@ impl TransportCounters {
         }
         reasons
     }
+}
+
+fn by_label(labels: &[&'static str], counts: &[AtomicU64]) -> Vec<(&'static str, u64)> {
+    let counts = counts.iter().map(|count| count.load(Relaxed));
+    labels.iter().copied().zip(counts).collect()
 }
 
 const fn place_of(gateway: Gateway) -> usize {

@@ -1,16 +1,18 @@
 //! From a listener's socket to a gateway's messages: HTTP, the WebSocket upgrade, the connection task, Engine.IO and
 //! Socket.IO sessions, event streams.
 //!
-//! A client's journey through here: [`Listener`] accepts and speaks HTTP/1.1; [`WebSocketUpgrade`] checks the
-//! request and answers 101; the gateway's `start` decides who it is and makes a [`Protocol`]; the connection task
-//! ([`websocket::run`]) reads messages and hands them to it. The hub's shard writes.
+//! A client's journey through here: [`Listener`] accepts and speaks HTTP, over TLS if it is told to;
+//! [`WebSocketUpgrade`] checks the request and answers 101; the gateway's `start` decides who it is and makes a
+//! [`Protocol`]; the connection task ([`websocket::run`]) reads messages and hands them to it. The hub's shard writes.
 //!
-//! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order.
+//! Invariant: a connection task only reads; whatever is to be written goes through the hub, in one order. Over TLS the
+//! task also encrypts and writes, and only what the hub gives it.
 //! Invariant: an idle plain WebSocket owns no buffer here, only its task.
 
 mod address_rate;
 mod bearer;
 mod body;
+mod client_stream;
 mod cors;
 mod counters;
 mod floods;
@@ -31,6 +33,7 @@ mod protocol;
 mod proxies;
 mod quota;
 mod sse;
+mod tls;
 mod token_expiry;
 mod transport;
 mod upgrade;
@@ -42,6 +45,7 @@ pub mod websocket;
 
 pub use bearer::{BEARER, bearer_token, offered_token};
 pub use body::read_body;
+pub use client_stream::ClientStream;
 pub use counters::{
     DURATION_BOUNDS_SECONDS, Limit, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };
@@ -55,6 +59,7 @@ pub use protocol::{Incoming, Protocol};
 pub use proxies::Proxies;
 pub use quota::{Quota, QuotaGuard};
 pub use sse::{SseRefusal, SseRequest, get_stream};
+pub use tls::{Tls, TlsError, TlsSettings, TlsVersion};
 pub use token_expiry::{TokenExpiries, TokenExpiry};
 pub use transport::{HeartbeatTimes, Transport, TransportLimits};
 pub use upgrade::WebSocketUpgrade;

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Beyond these, a refused client's socket is closed as soon as the close frame is written.
 const CLIENTS_MAX: usize = 4_096;
@@ -21,10 +20,23 @@ struct Place<'a>(&'a AtomicUsize);
 impl Lingering {
     /// Writes the close frame, says that no more follows, and waits until the client has closed: closing with unread
     /// input would reset the connection, and the client would never read the reason.
-    pub(crate) async fn refuse(&self, mut stream: TcpStream, code: CloseCode, linger: Duration) {
+    pub(crate) async fn refuse<S>(&self, mut stream: S, code: CloseCode, linger: Duration)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let written = tokio::time::timeout(linger, stream.write_all(Frame::close(code).as_bytes())).await;
+        if matches!(written, Ok(Ok(()))) {
+            self.end(stream, linger).await;
+        }
+    }
+
+    /// Says that no more follows, and waits until the client has closed.
+    pub(crate) async fn end<S>(&self, mut stream: S, linger: Duration)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let place = self.place();
         let farewell = async {
-            stream.write_all(Frame::close(code).as_bytes()).await?;
             stream.shutdown().await?;
             let mut discarded = [0; 256];
             let mut bytes = 0;

@@ -1,13 +1,17 @@
-//! Accepting sockets and speaking HTTP/1.1 on them.
+//! Accepting sockets and speaking HTTP on them: HTTP/1.1, and over TLS HTTP/2 if the client asks for it (ALPN).
 
 mod accept;
+mod activity;
+mod handshake;
+mod http2;
 mod proxy_header;
 
 use crate::counters::{Limit, RefusedBefore};
 use crate::hangup::Hangup;
 use crate::sse::Streaming;
+use crate::tls::{HTTP_2, Tls};
 use crate::waiting::WaitingSocket;
-use crate::{PeerAddress, Problem, ProblemCode, Proxies, Transport, TransportLimits};
+use crate::{PeerAddress, Problem, ProblemCode, Proxies, QuotaGuard, Transport, TransportLimits};
 use accept::accept;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -21,11 +25,14 @@ use proxy_header::NoProxyHeader;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::Service;
+
+pub(crate) use handshake::HandshakeOutcome;
 
 /// Connections that may wait to be accepted; the kernel cuts it to its own bound.
 const BACKLOG: i32 = 4_096;
@@ -44,6 +51,8 @@ pub struct ListenerOptions {
     pub proxies: Arc<Proxies>,
     /// Whether they write a PROXY protocol header in front of each connection; one of theirs without it is refused.
     pub takes_proxy_protocol: bool,
+    /// TLS, if it is spoken; then nothing else is.
+    pub tls: Option<Tls>,
 }
 
 /// Bound addresses that share their routes.
@@ -53,6 +62,16 @@ pub struct Listener {
     local_addresses: Vec<SocketAddr>,
     http: http1::Builder,
     options: ListenerOptions,
+}
+
+/// One connection's client.
+struct Client {
+    peer: PeerAddress,
+    connected: Instant,
+    /// When its first request must have come, if hyper does not count from the connection on.
+    deadline: Option<Instant>,
+    waiting: Arc<WaitingSocket>,
+    _place: Option<QuotaGuard<IpAddr>>,
 }
 
 /// What the connections of a listener share.
@@ -139,6 +158,19 @@ impl Listener {
     }
 }
 
+impl Client {
+    /// Done when the first request has not come in time; otherwise never. Later ones are hyper's to wait for.
+    async fn is_late(&self) {
+        if let Some(deadline) = self.deadline {
+            sleep_until(deadline).await;
+            if !self.waiting.has_begun() {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Answers unknown paths and methods with problems.
 pub fn with_problem_fallbacks(routes: Router) -> Router {
     routes
@@ -175,7 +207,8 @@ impl Served {
 
     /// Speaks HTTP on one socket until it ends or is upgraded.
     async fn speak(self: Arc<Self>, mut stream: TcpStream, peer: PeerAddress, waiting: Arc<WaitingSocket>) {
-        let deadline = Instant::now() + self.transport.limits().handshake_timeout;
+        let connected = Instant::now();
+        let deadline = connected + self.transport.limits().handshake_timeout;
         // What answers a request at once must not wait for more to send.
         if stream.set_nodelay(true).is_err() {
             return;
@@ -195,8 +228,44 @@ impl Served {
                 place => place,
             }
         };
+        let client = Client {
+            peer,
+            connected,
+            deadline: (self.options.takes_proxy_protocol || self.options.tls.is_some()).then_some(deadline),
+            waiting,
+            _place: place,
+        };
+        // Boxed, because TLS is large and who speaks none would pay for it.
+        match self.options.tls.clone() {
+            None => self.speak_http1(stream, client).await,
+            Some(tls) => Box::pin(self.speak_tls(&tls, stream, client, deadline)).await,
+        }
+    }
+
+    async fn speak_tls(self: Arc<Self>, tls: &Tls, stream: TcpStream, client: Client, deadline: Instant) {
+        let (lingering, linger) = (self.transport.lingering(), self.transport.limits().linger);
+        let shaken = handshake::shake(tls, stream, deadline, lingering, linger).await;
+        let outcome = shaken
+            .as_ref()
+            .map_or_else(|outcome| *outcome, |_| HandshakeOutcome::Completed);
+        self.transport.counters().tls_handshake(outcome);
+        match shaken {
+            Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) => {
+                Box::pin(self.speak_http2(stream, client)).await;
+            }
+            Ok(stream) => self.speak_http1(stream, client).await,
+            Err(HandshakeOutcome::TimedOut) => self.transport.counters().reached(Limit::HandshakeTimeout),
+            Err(_) => {}
+        }
+    }
+
+    async fn speak_http1<S>(self: Arc<Self>, stream: S, client: Client)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let hangup = Hangup::new();
-        let (served, turns, way) = (self.clone(), waiting.clone(), hangup.clone());
+        let (served, turns, way) = (self.clone(), client.waiting.clone(), hangup.clone());
+        let peer = client.peer;
         let service = service_fn(move |mut request: Request<Incoming>| {
             turns.begin();
             request.extensions_mut().insert(way.clone());
@@ -218,12 +287,12 @@ impl Served {
         };
         let ended = tokio::select! {
             ended = conversation => ended,
+            () = client.is_late() => return self.transport.counters().reached(Limit::HandshakeTimeout),
             () = hangup.wanted() => return tracing::debug!("a client that took nothing was let go"),
         };
-        drop(place);
         if let Err(error) = ended {
             // A connection that was kept alive ends like this too, and that is no abuse.
-            if error.is_timeout() && !waiting.has_begun() {
+            if error.is_timeout() && !client.waiting.has_begun() {
                 self.transport.counters().reached(Limit::HandshakeTimeout);
             } else if error.is_parse_too_large() {
                 self.transport.counters().reached(Limit::HeaderBytes);

@@ -39,7 +39,8 @@ pub struct TransportLimits {
     pub floods_per_address_max: u32,
     /// See `floods_per_address_max`.
     pub flood_window: Duration,
-    /// How long a client may take to send its request's headers.
+    /// How long a client may take from connecting to the end of its first request's headers, and again for each request
+    /// that follows on the same connection.
     pub handshake_timeout: Duration,
     /// The request line and headers together.
     pub header_bytes_max: usize,
@@ -51,6 +52,8 @@ pub struct TransportLimits {
     pub body_bytes_max: usize,
     /// How long a request's body may take to come; beyond it, 408.
     pub body_timeout: Duration,
+    /// Requests that one HTTP/2 connection may have under way.
+    pub http2_streams_max: u32,
     /// Handshakes admitted each second; beyond it, 503.
     pub handshakes_per_second: u32,
     /// Handshakes admitted each second from one address (IPv6: one /64); beyond it, 429.
@@ -97,6 +100,7 @@ impl Default for TransportLimits {
             url_bytes_max: 12 * 1024,
             body_bytes_max: 1024 * 1024,
             body_timeout: Duration::from_secs(30),
+            http2_streams_max: 128,
             handshakes_per_second: 1_000,
             handshakes_per_address_per_second: 1_000,
             http_sockets_per_address_max: 2_000,

@@ -4,7 +4,9 @@ pub(crate) mod request;
 
 use crate::counters::RefusedBefore;
 use crate::live::Live;
-use crate::{PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport, Via, websocket};
+use crate::{
+    ClientStream, PeerAddress, Problem, ProblemCode, Protocol, QuotaGuard, Transport, Via, websocket,
+};
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -21,6 +23,7 @@ use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::{Agreement, negotiate};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 /// A valid upgrade request, not yet answered. As an extractor it looks at the request only; what it refuses is a
 /// [`Problem`], so a handler that must check something first takes it as a `Result`.
@@ -126,12 +129,12 @@ impl WebSocketUpgrade {
         })
     }
 
-    /// Completes the handshake and leaves the socket to `then`, with the bytes that came behind the request and what was
+    /// Completes the handshake and leaves the stream to `then`, with the bytes that came behind the request and what was
     /// agreed on compressed messages. Nothing is registered with the hub, no quota is taken. A foreign origin gets 403, a
     /// drain 503.
     pub fn raw<F, Fut>(self, transport: &Transport, then: F) -> Response
     where
-        F: FnOnce(TcpStream, Bytes, Option<Agreement>) -> Fut + Send + 'static,
+        F: FnOnce(ClientStream, Bytes, Option<Agreement>) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         if transport.shutdown().is_cancelled() {
@@ -171,18 +174,21 @@ impl WebSocketUpgrade {
     /// Answers 101 and runs `then` once hyper has let go of the socket.
     fn switch<F, Fut>(self, transport: &Transport, agreement: Option<Agreement>, then: F) -> Response
     where
-        F: FnOnce(TcpStream, Bytes) -> Fut + Send + 'static,
+        F: FnOnce(ClientStream, Bytes) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let on_upgrade = self.on_upgrade;
         transport.spawn(async move {
             // Fails when the client left before it was answered.
             let Ok(upgraded) = on_upgrade.await else { return };
-            if let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() {
-                then(parts.io.into_inner(), parts.read_buf).await;
-            } else {
-                tracing::error!("an upgraded connection is no plain socket");
-            }
+            let (stream, early) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+                Ok(parts) => (ClientStream::Plain(parts.io.into_inner()), parts.read_buf),
+                Err(upgraded) => match upgraded.downcast::<TokioIo<Box<TlsStream<TcpStream>>>>() {
+                    Ok(parts) => (ClientStream::Secure(parts.io.into_inner()), parts.read_buf),
+                    Err(_) => return tracing::error!("an upgraded connection is no stream of a listener's"),
+                },
+            };
+            then(stream, early).await;
         });
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -207,7 +213,7 @@ async fn open<P, F, Fut>(
     gateway: Gateway,
     address: Option<QuotaGuard<IpAddr>>,
     agreement: Option<Agreement>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
     start: F,
 ) where
@@ -223,10 +229,11 @@ async fn open<P, F, Fut>(
             .await;
     }
     let heartbeat = transport.websocket_heartbeat();
+    let (socket, secure) = websocket::split(stream);
     let Ok(connection) = transport.hub().open(Registration {
         gateway,
         heartbeat,
-        socket: Some(stream),
+        socket,
         window: agreement.map(Agreement::window),
     }) else {
         // Lost by a hair against another handshake; the socket is closed without a word.
@@ -237,11 +244,11 @@ async fn open<P, F, Fut>(
     let started = timeout(transport.limits().handshake_timeout, start(connection.clone())).await;
     match started.unwrap_or(Err(CloseCode::Overloaded)) {
         // A task of its own: this one is as large as everything that led here.
-        Ok(protocol) => transport.spawn(websocket::serve(live, early, agreement, protocol)),
+        Ok(protocol) => websocket::spawn(live, secure, early, agreement, protocol),
         Err(code) => {
             transport.counters().refused(code);
             connection.close(code);
-            websocket::discard(live).await;
+            websocket::discard(live, secure).await;
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The connection task: reads messages and hands them to the gateway's [`Protocol`]. The hub's shard writes.
+//! The connection task: reads messages and hands them to the gateway's [`Protocol`]. The hub's shard writes; over TLS
+//! the task itself writes what the hub gives it (`secure.rs`).
 //!
 //! Most connections are idle, so the task is what an idle connection costs here: it keeps no buffer, and whatever is
 //! rare is boxed.
 
 mod batch;
+mod link;
 mod patience;
+mod secure;
 mod socket;
 
 use crate::counters::Limit;
@@ -13,6 +16,7 @@ use crate::message_rate::Allowance;
 use crate::{Incoming, Protocol, Transport, Via};
 use batch::{Batch, Wrong};
 use bytes::Bytes;
+use link::{Link, Shared};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +24,9 @@ use tidings_hub::Connection;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::{Agreement, DecodeError, Frame, Message};
 use tokio::time::timeout;
+
+pub(crate) use link::split;
+pub(crate) use secure::SecureSocket;
 
 /// What a closing client may take beyond `linger` before its task gives up. The hub resets it first, unless the
 /// client floods.
@@ -56,14 +63,36 @@ pub fn run<P: Protocol>(
     protocol: P,
 ) -> impl Future<Output = ()> + Send + 'static {
     let live = Live::new(transport, connection, Via::Websocket, None);
-    serve(live, early, agreement, protocol)
+    serve(live, Shared, early, agreement, protocol)
 }
 
-/// [`run`], for a connection that is counted already.
-///
-/// No `async fn`, whose arguments would be stored twice.
-pub(crate) fn serve<P: Protocol>(
+/// Gives a connection that is counted already a task of its own. Without a `secure` socket, the hub has it.
+pub(crate) fn spawn<P: Protocol>(
     live: Live,
+    secure: Option<Box<SecureSocket>>,
+    early: Bytes,
+    agreement: Option<Agreement>,
+    protocol: P,
+) {
+    let transport = live.transport().clone();
+    match secure {
+        None => transport.spawn(serve(live, Shared, early, agreement, protocol)),
+        Some(socket) => transport.spawn(serve(live, socket, early, agreement, protocol)),
+    }
+}
+
+/// Reads on after the end of a connection that never had its protocol, so that the client can read its close frame.
+pub(crate) async fn discard(live: Live, secure: Option<Box<SecureSocket>>) {
+    match secure {
+        None => read_on(live, Shared).await,
+        Some(socket) => read_on(live, socket).await,
+    }
+}
+
+/// No `async fn`, whose arguments would be stored twice.
+fn serve<P: Protocol, L: Link>(
+    live: Live,
+    mut link: L,
     early: Bytes,
     agreement: Option<Agreement>,
     mut protocol: P,
@@ -78,10 +107,12 @@ pub(crate) fn serve<P: Protocol>(
     async move {
         let mut allowance = live.transport().allowance(live.network());
         let ending = loop {
-            if let Some(ending) = handle(&live, &mut batch, &mut allowance, &mut protocol).await {
+            let handling = handle(&live, &mut batch, &mut allowance, &mut protocol);
+            if let Some(ending) = link.writing(live.connection(), handling).await {
                 break ending;
             }
-            match poll_fn(|context| Batch::poll(&live, &mut decoder, batch.patience, context)).await {
+            let patience = batch.patience;
+            match poll_fn(|context| Batch::poll(&mut link, &live, &mut decoder, patience, context)).await {
                 Some(next) => batch = next,
                 None => break Ending::Gone,
             }
@@ -100,7 +131,7 @@ pub(crate) fn serve<P: Protocol>(
                 .connection()
                 .close_with(CloseCode::Normal, Frame::close_raw(code, "")),
         }
-        Box::pin(discard(live)).await;
+        Box::pin(read_on(live, link)).await;
     }
 }
 
@@ -160,21 +191,22 @@ async fn handle<P: Protocol>(
 
 /// Reads on after the end, so that the client can read its close frame: closing a socket with unread input would
 /// reset it. The hub resets a client that stays too long.
-pub(crate) async fn discard(live: Live) {
-    let Some(stream) = live.connection().socket() else {
-        return;
-    };
+async fn read_on(live: Live, mut link: impl Link) {
     let deadline = live.transport().limits().linger + DISCARD_MARGIN;
     let end = async {
         let mut bytes = 0;
-        while let Ok(Some(count)) =
-            poll_fn(|context| socket::poll_receive(stream, socket::MANY_BYTES, context, |input| input.len()))
-                .await
+        while let Some(count) = poll_fn(|context| {
+            link.poll_receive(live.connection(), socket::MANY_BYTES, context, |input| {
+                input.len()
+            })
+        })
+        .await
         {
             bytes += count;
             // Its socket is left to fill up, but not for good: the end of the stream stands behind what it sent.
             if bytes > DISCARD_BYTES_MAX {
-                tokio::time::sleep(DISCARD_PAUSE).await;
+                let pause = tokio::time::sleep(DISCARD_PAUSE);
+                link.writing(live.connection(), pause).await;
             }
         }
     };

@@ -19,7 +19,7 @@ impl Shard {
         }
         let slot = &mut self.slots[number as usize];
         match slot.link {
-            Link::Relayed => self.close_relay(number, code, false),
+            Link::Relayed => self.close_relay(number, code, frame, false),
             Link::Open | Link::Blocked => {
                 slot.outbox
                     .push(Parcel::answer(frame, self.now), &mut self.spares);
@@ -39,7 +39,7 @@ impl Shard {
         }
         let slot = &mut self.slots[number as usize];
         if slot.link == Link::Relayed {
-            return self.close_relay(number, code, true);
+            return self.close_relay(number, code, Frame::close(code), true);
         }
         let dropped = slot.outbox.drop_waiting(&mut self.spares);
         self.tally.frames_dropped += dropped as u64;
@@ -114,10 +114,10 @@ impl Shard {
         true
     }
 
-    fn close_relay(&mut self, number: u32, code: CloseCode, dropping: bool) {
+    fn close_relay(&mut self, number: u32, code: CloseCode, frame: Frame, dropping: bool) {
         let connection = self.slots[number as usize].connection.as_ref();
         if let Some(relay) = connection.and_then(|connection| connection.relay()) {
-            self.tally.frames_dropped += relay.close(code, dropping) as u64;
+            self.tally.frames_dropped += relay.close(code, frame, dropping) as u64;
         }
     }
 }

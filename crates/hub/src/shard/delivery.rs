@@ -127,13 +127,13 @@ impl Shard {
         }
     }
 
-    /// Moves a relay's frames to the outbox of the socket that takes its place.
+    /// A connection moves from polling to a WebSocket. If that has a socket to write, the relay's frames move to its
+    /// outbox.
     pub(super) fn attach(&mut self, connection: &Arc<crate::Connection>, window: Option<WindowBits>) {
         let Some(number) = self.slot_of(connection) else {
             return;
         };
         let Some(relay) = connection.relay() else { return };
-        let Handover { backlog, closed } = relay.hand_over();
         let slot = &mut self.slots[number as usize];
         if slot.link == Link::Dead {
             // It was cut while it had no socket to cut.
@@ -142,19 +142,23 @@ impl Shard {
         if slot.link != Link::Relayed {
             return;
         }
-        slot.link = Link::Open;
         // From here on, and not before: what waited on the relay could be taken by a transport that is no WebSocket.
         connection.agree(window);
         self.rooms
             .compress_for(&self.ledgers[number as usize].memberships, window);
+        if connection.socket().is_none() {
+            return;
+        }
+        let Handover { backlog, closed } = relay.hand_over();
         let slot = &mut self.slots[number as usize];
+        slot.link = Link::Open;
         for parcel in backlog.parcels {
             slot.outbox.push(parcel.renewed(self.now), &mut self.spares);
         }
-        if let Some(code) = closed {
+        if let Some(farewell) = closed {
             slot.closing = true;
             slot.outbox
-                .push(Parcel::answer(Frame::close(code), self.now), &mut self.spares);
+                .push(Parcel::answer(farewell.frame, self.now), &mut self.spares);
             self.set_deadline(number, Purpose::Reset, self.limits.close_timeout_ticks);
         }
         self.write(number);

@@ -86,6 +86,9 @@ impl Shard {
         self.tally.count_dropped(pushed.dropped);
         if pushed.is_full {
             self.overflowing.push(number);
+        } else if !slot.age_watched {
+            self.slots[number as usize].age_watched = true;
+            self.set_deadline(number, Purpose::Age, self.limits.outbox_age_ticks_max);
         }
     }
 
@@ -129,7 +132,13 @@ impl Shard {
     pub(super) fn judge_age(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
         slot.age_watched = false;
-        if slot.closing || slot.outbox.is_empty() {
+        if slot.closing {
+            return;
+        }
+        if slot.link == Link::Relayed {
+            return self.judge_relay_age(number);
+        }
+        if slot.outbox.is_empty() {
             return;
         }
         let (now, age_max) = (self.now, self.limits.outbox_age_ticks_max);
@@ -152,6 +161,22 @@ impl Shard {
             slot.age_watched = true;
             let left = age_max - kept.max(first).max(droppable);
             self.set_deadline(number, Purpose::Age, left);
+        }
+    }
+
+    /// Cuts a connection whose task has taken nothing for too long, or looks again when it would have.
+    fn judge_relay_age(&mut self, number: u32) {
+        let slot = &mut self.slots[number as usize];
+        let relay = slot.connection.as_ref().and_then(|connection| connection.relay());
+        let Some(age) = relay.and_then(|relay| relay.age(self.now)) else {
+            return;
+        };
+        match self.limits.outbox_age_ticks_max.saturating_sub(age) {
+            0 => self.cut_slow_consumer(number),
+            left => {
+                slot.age_watched = true;
+                self.set_deadline(number, Purpose::Age, left);
+            }
         }
     }
 }

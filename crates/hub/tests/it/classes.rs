@@ -43,7 +43,11 @@ async fn taken(fixture: &Fixture, connection: &Connection) -> Vec<String> {
         .map(|(_, payload)| String::from_utf8(payload.to_vec()).unwrap())
         .map(|text| text.trim_matches('"').to_owned())
         .collect();
-    texts.extend(taken.closed.map(|code| format!("closed {}", code.code())));
+    texts.extend(
+        taken
+            .closed
+            .map(|farewell| format!("closed {}", farewell.code.code())),
+    );
     texts
 }
 
@@ -208,7 +212,7 @@ async fn a_relays_frames_stay_what_they_were_on_the_socket_that_takes_its_place(
         publish(&fixture, &["drop:a"], None, &number.to_string()).await;
     }
     fixture.hub.rooms(Gateway::Tasks).await;
-    connection.attach(socket, None).unwrap();
+    connection.attach(Some(socket), None).unwrap();
     for expected in ["gap 2", "\"2\"", "\"3\"", "\"4\""] {
         assert_eq!(client.text().await, expected);
     }

@@ -176,7 +176,8 @@ async fn a_connection_that_moves_to_a_websocket_is_compressed_from_there_on() {
     );
     let (_, mut client) = fixture.connect().await;
     client.stream = stream.unwrap();
-    connection.attach(accepted.unwrap().0, Some(bits(10))).unwrap();
+    let socket = accepted.unwrap().0;
+    connection.attach(Some(socket), Some(bits(10))).unwrap();
     connection
         .join(room("after"), fixture.encoding, Some(Frame::text("joined")))
         .await;
@@ -193,6 +194,34 @@ async fn a_connection_that_moves_to_a_websocket_is_compressed_from_there_on() {
     }
     connection.send(Frame::text(&text)).await;
     assert!(client.frame().await.unwrap() == (DEFLATED_TEXT, expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_moves_to_a_websocket_without_a_socket_keeps_its_relay() {
+    let fixture = Fixture::start(HubLimits::default(), 1).await;
+    let connection = fixture.hub.open(fixture.registration(None)).unwrap();
+    join_relayed(&fixture, &connection, "before").await;
+    let text = long("moving ");
+    fixture.publish(&["before"], &text).await;
+    connection.attach(None, Some(bits(10))).unwrap();
+    connection
+        .join(room("after"), fixture.encoding, Some(Frame::text("joined")))
+        .await;
+    let relay = connection.relay().unwrap();
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        taken.extend(relay.next().await.frames);
+    }
+    let plain = Frame::text(&text);
+    assert!(taken == [plain.clone(), Frame::text("joined")]);
+    let deflated = Deflater::new(Deflation::default()).deflate(&plain, bits(10));
+    for name in ["before", "after"] {
+        fixture.publish(&[name], &text).await;
+        assert!(relay.next().await.frames == [deflated.clone()], "{name}");
+    }
+    connection.send(plain).await;
+    assert!(relay.next().await.frames == [deflated]);
+    connection.gone();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

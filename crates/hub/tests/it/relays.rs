@@ -1,10 +1,11 @@
 //! Connections without a socket: pieces, silence, and the end of those that take nothing.
 
 use crate::fixture::{Fixture, room};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
-use tidings_hub::{Connection, Gateway, Heartbeat, HubLimits, Registration};
+use tidings_hub::{Connection, Farewell, Gateway, Heartbeat, HubLimits, Registration};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 use tokio::sync::Notify;
@@ -43,6 +44,13 @@ async fn mute(fixture: &Fixture, interval: Duration) -> Arc<Connection> {
     connection
 }
 
+fn farewell(code: CloseCode) -> Farewell {
+    Farewell {
+        code,
+        frame: Frame::close(code),
+    }
+}
+
 struct Bell(Notify);
 
 impl Wake for Bell {
@@ -78,7 +86,7 @@ async fn pieces_are_bounded_and_the_end_comes_behind_the_last() {
     };
     let expected = [&sent[..2], &sent[2..3], &sent[3..4], &sent[4..]];
     assert_eq!(pieces, expected);
-    assert_eq!(closed, Some(CloseCode::ShuttingDown));
+    assert_eq!(closed, Some(farewell(CloseCode::ShuttingDown)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,12 +115,78 @@ async fn a_peer_that_never_speaks_lives_as_long_as_it_takes_its_frames() {
     let taken = relay.next().await;
     assert_eq!(
         (taken.frames, taken.closed),
-        (vec![], Some(CloseCode::SlowConsumer))
+        (vec![], Some(farewell(CloseCode::SlowConsumer)))
     );
     while fixture.hub.figures().closed.of(CloseCode::SlowConsumer) == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(fixture.figures().await.closed.of(CloseCode::PingTimeout), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_takes_is_found_too_old_without_another_frame() {
+    let limits = HubLimits {
+        outbox_age_max: Duration::from_millis(300),
+        ..limits()
+    };
+    let fixture = Fixture::start(limits, 1).await;
+    let connection = mute(&fixture, Duration::from_secs(25)).await;
+    let relay = connection.relay().unwrap();
+    // Each is taken in time, so the age of those before does not count.
+    for _ in 0..4 {
+        connection.send(Frame::text("taken")).await;
+        let taken = timeout(PATIENCE, relay.next()).await.unwrap();
+        assert_eq!((taken.frames, taken.closed), (vec![Frame::text("taken")], None));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!connection.is_closing());
+    connection.send(Frame::text("left")).await;
+    let since = Instant::now();
+    while !connection.is_closing() {
+        assert!(since.elapsed() < Duration::from_secs(1), "nobody noticed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        since.elapsed() >= Duration::from_millis(295),
+        "{:?}",
+        since.elapsed()
+    );
+    let taken = relay.take();
+    assert_eq!(
+        (taken.frames, taken.closed),
+        (vec![], Some(farewell(CloseCode::SlowConsumer)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_writes_is_told_of_frames_and_of_the_end() {
+    let fixture = Fixture::start(limits(), 1).await;
+    let connection = mute(&fixture, Duration::from_secs(25)).await;
+    let before = fixture.figures().await;
+    connection.send(Frame::text("1")).await;
+    let next = async || {
+        let next = poll_fn(|context| connection.poll_stream(context, 1_000));
+        timeout(PATIENCE, next).await.unwrap()
+    };
+    assert_eq!(next().await.frames, [Frame::text("1")]);
+    let echo = Frame::close_raw(Some(3_999), "");
+    connection.close_with(CloseCode::Normal, echo.clone());
+    let last = next().await.closed.unwrap();
+    assert_eq!((last.code, &last.frame), (CloseCode::Normal, &echo));
+    let relay = connection.relay().unwrap();
+    let since = Instant::now();
+    timeout(PATIENCE, poll_fn(|context| relay.poll_cut(context)))
+        .await
+        .unwrap();
+    assert!(
+        since.elapsed() >= Duration::from_millis(190),
+        "{:?}",
+        since.elapsed()
+    );
+    let figures = fixture.figures().await;
+    let written = figures.frames_written - before.frames_written;
+    let bytes = figures.bytes_written - before.bytes_written;
+    assert_eq!((written, bytes), (2, (3 + echo.len()) as u64));
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +206,7 @@ async fn one_that_does_not_end_after_its_close_is_cut() {
     let taken = relay.take();
     assert_eq!(
         (taken.frames, taken.closed),
-        (vec![], Some(CloseCode::TokenExpired))
+        (vec![], Some(farewell(CloseCode::TokenExpired)))
     );
     connection.gone();
     // Figures are published once a lap.

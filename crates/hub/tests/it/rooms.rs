@@ -136,7 +136,7 @@ async fn a_relay_hands_its_frames_to_the_socket_in_order() {
         client.stream = stream.unwrap();
         accepted.unwrap().0
     };
-    connection.attach(socket, None).unwrap();
+    connection.attach(Some(socket), None).unwrap();
     fixture.publish(&["r"], "3").await;
     settle(&connection).await;
     assert_eq!(until_end(&mut client).await, ["1", "2", "3"]);

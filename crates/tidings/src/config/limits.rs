@@ -46,8 +46,8 @@ section! {
         handshakes_per_second: u32 = base.mode.pick(5_000, 1_000), within 1..=1_000_000;
         /// Handshakes admitted each second from one address; beyond it, 429 with `Retry-After`.
         handshakes_per_address_per_second: u32 = base.mode.pick(5_000, 100), within 1..=1_000_000;
-        /// How long a client may take from connecting to the end of its request's headers, in milliseconds. An idle
-        /// connection that is kept alive has as long for its next request.
+        /// How long a client may take from connecting to the end of its request's headers, a PROXY protocol header and a
+        /// TLS handshake included, in milliseconds. An idle connection that is kept alive has as long for its next request.
         handshake_timeout_ms: u64 = 10_000, within 100..=600_000;
         /// The target of a request, in bytes; beyond it, 414.
         url_bytes_max: u32 = 12_288, within 256..=65_534;
@@ -68,6 +68,8 @@ section! {
         payload_packets_max: u32 = 1_024, within 1..=1_048_576;
         /// Attachments of one Socket.IO packet; beyond it, 1002.
         attachments_max: u32 = 10, within 0..=1_024;
+        /// Requests that one HTTP/2 connection may have under way.
+        http2_streams_max: u32 = 128, within 1..=10_000;
         /// Bytes waiting for one connection. Beyond it, the oldest events of `slow_consumers.drop_oldest` go; without
         /// any, 4508.
         outbox_bytes_max: u32 = 1_048_576, within 1_024..=1_073_741_824;

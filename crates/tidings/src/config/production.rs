@@ -1,6 +1,7 @@
 //! What a mode refuses, each with the command that mends it.
 
 mod proxies;
+mod tls;
 
 use std::fmt;
 
@@ -63,6 +64,7 @@ pub(crate) fn refusals(config: &Config, development_secret: Option<&Secret>) -> 
         .collect(),
     };
     refusals.extend(proxies::refusals(config));
+    refusals.extend(tls::refusals(config));
     refusals
 }
 

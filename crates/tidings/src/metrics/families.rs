@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 
 use tidings_wire::websocket::DeflateFigures;
 
-use super::{Distribution, Readings};
+use super::{Distribution, Readings, TlsReadings};
 use crate::cli::version::VERSION;
 
 /// Writes all families.
@@ -101,6 +101,9 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     to.encode_descriptor("tidings_rooms", "Rooms with members", None, MetricType::Gauge)?
         .encode_gauge(&readings.rooms)?;
     compression(readings, to)?;
+    if let Some(readings) = &readings.tls {
+        tls(readings, to)?;
+    }
     to.encode_descriptor(
         "tidings_build_info",
         "The build that runs",
@@ -109,6 +112,33 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     )?
     .encode_family(&[("version", VERSION)])?
     .encode_gauge(&1_u32)
+}
+
+fn tls(readings: &TlsReadings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    counters(
+        to,
+        "tidings_tls_handshakes",
+        "TLS handshakes, by outcome",
+        "outcome",
+        &readings.handshakes,
+    )?;
+    counters(
+        to,
+        "tidings_tls_reloads",
+        "Readings of a changed certificate, by result",
+        "result",
+        &readings.reloads,
+    )?;
+    if let Some(not_after) = readings.certificate_not_after {
+        to.encode_descriptor(
+            "tidings_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate in use ends, in seconds since 1970",
+            None,
+            MetricType::Gauge,
+        )?
+        .encode_gauge(&not_after.as_millis().div_euclid(1_000))?;
+    }
+    Ok(())
 }
 
 fn connections(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -90,14 +90,15 @@ async fn payload<A: Application>(
     session: &Arc<Session<A::Session>>,
     taken: RelayFrames,
 ) -> Bytes {
-    let RelayFrames { mut frames, closed } = taken;
-    if let (None, Some(relay)) = (closed, session.connection.relay()) {
+    let is_closed = taken.closed.is_some();
+    let mut frames = taken.frames;
+    if let (false, Some(relay)) = (is_closed, session.connection.relay()) {
         // The shard hands frames over one by one; letting it run collects those of one POST or one event.
         tokio::task::yield_now().await;
         frames.append(&mut relay.take().frames);
     }
     // The relay stays closed for the next GET to see.
-    if closed.is_some() && frames.is_empty() {
+    if is_closed && frames.is_empty() {
         frames.push(Packet::Close.to_frame());
         server.end(session, PollEnd::Close, CloseCode::Normal);
     }

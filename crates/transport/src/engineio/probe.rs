@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 use tidings_wire::engineio::Packet;
 use tidings_wire::websocket::{Decoder, Frame, Limits, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::session::{Claim, PollEnd};
+use crate::ClientStream;
 
 /// Two bytes, the mask, and the longest payload whose length needs no more bytes. Whatever is longer is no probe.
 const FRAME_BYTES_MAX: usize = 2 + 4 + 125;
@@ -27,7 +27,7 @@ const FRAMES_MAX: usize = 32;
 
 /// A WebSocket whose client has completed the probe.
 pub(super) struct Probed {
-    pub(super) stream: TcpStream,
+    pub(super) stream: ClientStream,
     /// What was read behind the packet that completes it.
     pub(super) rest: Bytes,
 }
@@ -35,7 +35,7 @@ pub(super) struct Probed {
 /// Answers `2probe` and waits for `5`. Anything else is an error. The decoder is one with [`LIMITS`]; a browser that agreed on
 /// compression compresses these too.
 pub(super) async fn run<P>(
-    mut stream: TcpStream,
+    mut stream: ClientStream,
     early: Bytes,
     mut decoder: Decoder,
     claim: &Claim<P>,
@@ -55,9 +55,7 @@ pub(super) async fn run<P>(
                     Ok(Packet::Ping("probe")) => {
                         probed = true;
                         let waiting = claim.probed();
-                        stream
-                            .write_all(Packet::Pong("probe").to_frame().as_bytes())
-                            .await?;
+                        write(&mut stream, &Packet::Pong("probe").to_frame()).await?;
                         if let Some(poll) = waiting {
                             // A GET that is no longer there needs no answer.
                             let _ = poll.send(PollEnd::Noop);
@@ -71,11 +69,11 @@ pub(super) async fn run<P>(
                     }
                     _ => return Err(io::ErrorKind::InvalidData.into()),
                 },
-                Message::Ping(payload) => stream.write_all(Frame::pong(&payload).as_bytes()).await?,
+                Message::Ping(payload) => write(&mut stream, &Frame::pong(&payload)).await?,
                 Message::Pong(_) => {}
                 Message::Close(code, _) => {
                     // The client is going either way.
-                    let _ = stream.write_all(Frame::close_raw(code, "").as_bytes()).await;
+                    let _ = write(&mut stream, &Frame::close_raw(code, "")).await;
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 Message::Binary(_) => return Err(io::ErrorKind::InvalidData.into()),
@@ -85,8 +83,14 @@ pub(super) async fn run<P>(
     Err(io::ErrorKind::InvalidData.into())
 }
 
+async fn write(stream: &mut ClientStream, frame: &Frame) -> io::Result<()> {
+    stream.write_all(frame.as_bytes()).await?;
+    // TLS may keep what the socket did not take.
+    stream.flush().await
+}
+
 /// Takes exactly one frame off the input, so that nothing behind the last one is decoded here.
-async fn next_frame(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<BytesMut> {
+async fn next_frame(stream: &mut ClientStream, input: &mut BytesMut) -> io::Result<BytesMut> {
     loop {
         if let [_, second, ..] = input[..] {
             let length = usize::from(second & 0x7F);

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::engineio::{Handshake as OpenPacket, Packet};
 use tidings_wire::websocket::{Agreement, Frame};
-use tokio::net::TcpStream;
 
 use super::session::Claim;
 use super::sid::Sid;
 use super::{Application, EngineServer, Handshake, probe};
 use crate::counters::Limit;
 use crate::live::Live;
-use crate::{Incoming, Protocol, QuotaGuard, Via, websocket};
+use crate::websocket;
+use crate::{ClientStream, Incoming, Protocol, QuotaGuard, Via};
 
 /// One session, owned by its WebSocket's task.
 struct Socket<A: Application> {
@@ -68,7 +68,7 @@ pub(super) async fn start<A: Application>(
     sid: Sid,
     place: Option<QuotaGuard<IpAddr>>,
     handshake: Handshake<'_>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
     agreement: Option<Agreement>,
 ) {
@@ -81,7 +81,8 @@ pub(super) async fn start<A: Application>(
         return transport.lingering().refuse(stream, code, limits.linger).await;
     }
     // Lost by a hair against another handshake, the socket is closed without a word.
-    let Ok(connection) = server.connect(Some(stream), agreement) else {
+    let (socket, secure) = websocket::split(stream);
+    let Ok(connection) = server.connect(socket, agreement) else {
         return;
     };
     connection.send(open_packet(&server, sid, &[])).await;
@@ -89,8 +90,9 @@ pub(super) async fn start<A: Application>(
     server.table().insert_websocket(sid);
     let live = Live::new(transport.clone(), connection, Via::Websocket, place);
     // A task of its own: this one is as large as everything that led here.
-    transport.spawn(websocket::serve(
+    websocket::spawn(
         live,
+        secure,
         early,
         agreement,
         Socket {
@@ -98,14 +100,14 @@ pub(super) async fn start<A: Application>(
             sid,
             application,
         },
-    ));
+    );
 }
 
 /// A WebSocket that a polling session may move to.
 pub(super) async fn take_over<A: Application>(
     server: EngineServer<A>,
     claim: Claim<A::Session>,
-    stream: TcpStream,
+    stream: ClientStream,
     early: Bytes,
     agreement: Option<Agreement>,
 ) {
@@ -125,14 +127,14 @@ pub(super) async fn take_over<A: Application>(
     let transport = server.transport().clone();
     transport.counters().left(server.options().gateway, Via::Polling);
     let live = Live::new(transport.clone(), connection, Via::Websocket, moved.place);
-    let attached = live
-        .connection()
-        .attach(probed.stream, agreement.map(Agreement::window));
+    let (socket, secure) = websocket::split(probed.stream);
+    let attached = live.connection().attach(socket, agreement.map(Agreement::window));
     let (Some(application), Ok(())) = (moved.application, attached) else {
         return server.table().remove(sid);
     };
-    transport.spawn(websocket::serve(
+    websocket::spawn(
         live,
+        secure,
         probed.rest,
         agreement,
         Socket {
@@ -140,5 +142,5 @@ pub(super) async fn take_over<A: Application>(
             sid,
             application,
         },
-    ));
+    );
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use std::convert::Infallible;
-use tidings_hub::RelayFrames;
+use tidings_hub::{Farewell, RelayFrames};
 use tidings_wire::sse::Encoder;
 
 /// How much is taken from the relay at once. More waits there, where it is bounded and its age is known. One larger
@@ -58,7 +58,7 @@ impl<L> EventStream<L> {
             encoder.frame(frame);
         }
         let messages = encoder.messages();
-        if let Some(code) = taken.closed {
+        if let Some(Farewell { code, .. }) = taken.closed {
             encoder.end(
                 code,
                 retry::after(code, self.live.connection().id().random_bits()),

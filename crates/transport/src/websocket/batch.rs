@@ -1,10 +1,11 @@
 //! What one read brought.
 
+use super::link::Link;
 use super::patience::Patience;
 use super::socket;
 use crate::live::Live;
 use bytes::Bytes;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tidings_wire::websocket::{DecodeError, Decoder, Message};
 
 /// The messages that one read completed, and what was wrong behind them.
@@ -32,23 +33,20 @@ impl Batch {
 
     /// Of the next read; `None` when the stream ended or broke.
     pub(super) fn poll(
+        link: &mut impl Link,
         live: &Live,
         decoder: &mut Decoder,
         patience: Patience,
         context: &mut Context<'_>,
     ) -> Poll<Option<Self>> {
-        let Some(stream) = live.connection().socket() else {
-            return Poll::Ready(None);
-        };
         let bytes_max = if decoder.is_partial() {
             socket::MANY_BYTES
         } else {
             socket::FEW_BYTES
         };
-        let received = ready!(socket::poll_receive(stream, bytes_max, context, |input| {
+        link.poll_receive(live.connection(), bytes_max, context, |input| {
             Self::decode(input, live, decoder, patience)
-        }));
-        Poll::Ready(received.ok().flatten())
+        })
     }
 
     fn decode(input: &mut [u8], live: &Live, decoder: &mut Decoder, mut patience: Patience) -> Self {

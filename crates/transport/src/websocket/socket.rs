@@ -11,7 +11,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// One buffer for all connections that the thread reads.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
+    pub(super) static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
 }
 
 /// Read at once from a client that is in the midst of no message. So little, because it may be hundreds of small

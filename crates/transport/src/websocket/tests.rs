@@ -1,6 +1,6 @@
 //! What an idle connection costs.
 
-use super::serve;
+use super::{Shared, serve};
 use crate::live::Live;
 use crate::{HeartbeatTimes, Incoming, OriginPolicy, Protocol, Transport, TransportLimits, Via};
 use bytes::Bytes;
@@ -44,6 +44,7 @@ async fn the_task_is_small() {
     let connection = transport.hub().open(registration).unwrap();
     let task = serve(
         Live::new(transport, connection, Via::Websocket, None),
+        Shared,
         Bytes::new(),
         None,
         Nothing,

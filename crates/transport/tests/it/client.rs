@@ -2,15 +2,20 @@
 
 use std::net::SocketAddr;
 use tidings_wire::websocket::client_frame;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+/// What a client speaks on.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
 
@@ -58,14 +63,21 @@ pub(crate) fn close(code: u16) -> Vec<u8> {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::on(stream)
+    }
+
+    pub(crate) fn on(stream: impl Stream + 'static) -> Self {
         Self {
-            stream: TcpStream::connect(address).await.unwrap(),
+            stream: Box::new(stream),
             unread: Vec::new(),
         }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// Asks for an upgrade; `more` are further header lines.

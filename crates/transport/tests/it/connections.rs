@@ -1,11 +1,18 @@
-//! Upgraded connections, from their first message to their end.
+//! Upgraded connections, from their first message to their end; each test runs over a socket as it is and over TLS.
 
-use crate::client::{Client, Received, close, frame, text};
+use crate::client::{Received, close, frame, text};
 use crate::server::{Server, Setup};
 use std::time::Duration;
 use tidings_hub::HubLimits;
 use tidings_transport::{HeartbeatTimes, TransportLimits, Via};
 use tidings_wire::close_code::CloseCode;
+
+fn setup() -> Setup {
+    Setup {
+        is_secure: module_path!().contains("secure"),
+        ..Setup::default()
+    }
+}
 
 /// Waits until the server has seen that everybody left.
 async fn all_gone(server: &Server) {
@@ -16,7 +23,7 @@ async fn all_gone(server: &Server) {
 
 #[tokio::test]
 async fn text_and_binary_come_back() {
-    let server = Server::start();
+    let server = Server::with(setup());
     let mut client = server.echo_client().await;
     client.expect_echo("hällo").await;
     client.write(&frame(0x82, &[0, 255])).await;
@@ -34,8 +41,8 @@ async fn text_and_binary_come_back() {
 
 #[tokio::test]
 async fn messages_that_came_with_the_request_are_first() {
-    let server = Server::start();
-    let mut client = Client::connect(server.address).await;
+    let server = Server::with(setup());
+    let mut client = server.client().await;
     let mut early = text("one");
     let second = text("two");
     early.extend(&second[..3]);
@@ -47,7 +54,7 @@ async fn messages_that_came_with_the_request_are_first() {
 
 #[tokio::test]
 async fn messages_larger_than_the_read_buffer_come_whole() {
-    let server = Server::start();
+    let server = Server::with(setup());
     let mut client = server.echo_client().await;
     for length in [65_535, 65_536, 65_537, 100_000] {
         client.expect_echo(&"x".repeat(length)).await;
@@ -62,7 +69,7 @@ async fn messages_larger_than_the_read_buffer_come_whole() {
 
 #[tokio::test]
 async fn pings_are_answered_between_fragments() {
-    let server = Server::start();
+    let server = Server::with(setup());
     let mut client = server.echo_client().await;
     client
         .write(&[frame(0x01, b"he"), frame(0x89, b"p"), frame(0x80, b"llo")].concat())
@@ -75,7 +82,7 @@ async fn pings_are_answered_between_fragments() {
 
 #[tokio::test]
 async fn a_close_is_echoed_and_ends_the_connection() {
-    let server = Server::start();
+    let server = Server::with(setup());
     for (sent, answer) in [
         (close(1000), Received::Close(Some(1000), String::new())),
         (close(3999), Received::Close(Some(3999), String::new())),
@@ -94,7 +101,7 @@ async fn a_close_is_echoed_and_ends_the_connection() {
 
 #[tokio::test]
 async fn broken_frames_close_with_their_code() {
-    let server = Server::start();
+    let server = Server::with(setup());
     for (sent, code, reason) in [
         (b"\x81\x02hi".to_vec(), 1002, "protocol_error"),
         (frame(0x81, b"\xff"), 1007, "invalid_utf8"),
@@ -117,10 +124,7 @@ async fn messages_have_a_rate() {
         message_burst: 3,
         ..TransportLimits::default()
     };
-    let server = Server::with(Setup {
-        limits,
-        ..Setup::default()
-    });
+    let server = Server::with(Setup { limits, ..setup() });
     let mut client = server.echo_client().await;
     client
         .write(&[text("1"), frame(0x89, b""), text("3"), text("4"), text("5")].concat())
@@ -133,7 +137,7 @@ async fn messages_have_a_rate() {
 
 #[tokio::test]
 async fn the_protocol_ends_with_the_client() {
-    let server = Server::start();
+    let server = Server::with(setup());
     let mut client = server.echo_client().await;
     client.expect_echo("hello").await;
     assert_eq!(server.protocols.count(), 1);
@@ -150,10 +154,7 @@ async fn a_client_that_stays_after_its_close_is_reset() {
         close_timeout: Duration::from_millis(300),
         ..HubLimits::default()
     };
-    let server = Server::with(Setup {
-        hub,
-        ..Setup::default()
-    });
+    let server = Server::with(Setup { hub, ..setup() });
     let mut client = server.echo_client().await;
     client.write(&text("close me")).await;
     client.expect_close(4403, "forbidden").await;
@@ -168,10 +169,7 @@ async fn a_silent_client_is_closed_with_its_code() {
         interval: Duration::from_millis(200),
         timeout: Duration::from_millis(200),
     };
-    let server = Server::with(Setup {
-        heartbeat,
-        ..Setup::default()
-    });
+    let server = Server::with(Setup { heartbeat, ..setup() });
     let mut client = server.echo_client().await;
     loop {
         match client.receive().await {
@@ -189,7 +187,7 @@ async fn a_silent_client_is_closed_with_its_code() {
 
 #[tokio::test]
 async fn a_drain_closes_everybody() {
-    let server = Server::start();
+    let server = Server::with(setup());
     let mut clients = Vec::new();
     for _ in 0..20 {
         let mut client = server.echo_client().await;
@@ -206,4 +204,83 @@ async fn a_drain_closes_everybody() {
     }
     server.tracker.close();
     server.tracker.wait().await;
+}
+
+/// Small bounds, so that a client that does not read is soon over them.
+fn slow(close_timeout: Duration) -> Setup {
+    Setup {
+        hub: HubLimits {
+            outbox_bytes_max: 256 * 1024,
+            outbox_frames_max: 64,
+            close_timeout,
+            timer_tick: Duration::from_millis(10),
+            ..HubLimits::default()
+        },
+        ..setup()
+    }
+}
+
+async fn cut(server: &Server) {
+    while server
+        .transport
+        .hub()
+        .figures()
+        .closed
+        .of(CloseCode::SlowConsumer)
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_cut_and_reset() {
+    let server = Server::with(slow(Duration::from_millis(300)));
+    let mut client = server.echo_client().await;
+    client.write(&text("flood 10000")).await;
+    cut(&server).await;
+    all_gone(&server).await;
+    let figures = server.transport.hub().figures();
+    assert_eq!(
+        (figures.closed.of(CloseCode::SlowConsumer), figures.resets),
+        (1, 1)
+    );
+    client.read_to_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_client_that_reads_again_finds_whole_frames_and_4508_behind_them() {
+    let server = Server::with(slow(Duration::from_secs(30)));
+    let mut client = server.echo_client().await;
+    client.write(&text("flood 10000")).await;
+    cut(&server).await;
+    let mut frames = 0;
+    loop {
+        match client.receive().await {
+            Received::Text(text) => assert_eq!(text.len(), 64 * 1024),
+            end => break assert_eq!(end, Received::Close(Some(4508), "slow_consumer".into())),
+        }
+        frames += 1;
+    }
+    assert_eq!(client.receive().await, Received::End);
+    drop(client);
+    all_gone(&server).await;
+    let figures = server.transport.hub().figures();
+    // What was written, the close frame among it, and nothing twice.
+    assert_eq!((figures.frames_written, figures.resets), (frames + 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_too_long_is_not_waited_for() {
+    let mut setup = slow(Duration::from_millis(300));
+    setup.hub.outbox_bytes_max = 1024 * 1024 * 1024;
+    setup.hub.outbox_frames_max = 1_000_000;
+    setup.hub.outbox_age_max = Duration::from_millis(300);
+    let server = Server::with(setup);
+    let mut client = server.echo_client().await;
+    // More than the kernel's buffers take, and then nothing that could find the outbox too old.
+    client.write(&text("flood 200")).await;
+    cut(&server).await;
+    all_gone(&server).await;
+    client.read_to_end().await;
 }

@@ -24,6 +24,7 @@ fn server(trusted: &str, header: Option<Form>, takes_proxy_protocol: bool) -> Se
                 header,
             }),
             takes_proxy_protocol,
+            tls: None,
         },
         ..Setup::default()
     })
@@ -61,7 +62,6 @@ async fn a_header_in_many_pieces_ends_where_it_ends() {
     let server = server("127.0.0.1", None, true);
     for header in [LINE.to_vec(), binary_header()] {
         let mut client = Client::connect(server.address).await;
-        client.stream.set_nodelay(true).unwrap();
         for byte in header {
             client.write(&[byte]).await;
             tokio::task::yield_now().await;

@@ -1,5 +1,6 @@
 //! An echo server on a free port.
 
+use crate::certificate::Certificate;
 use crate::client::Client;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tidings_hub::{Connection, Gateway, Hub, HubBuilder, HubLimits};
 use tidings_transport::{
     HeartbeatTimes, Incoming, JsonBody, Listener, ListenerOptions, OriginPolicy, PeerAddress, Protocol,
-    Quota, QuotaGuard, Transport, TransportLimits, WebSocketUpgrade, with_problem_fallbacks,
+    Quota, QuotaGuard, Tls, Transport, TransportLimits, WebSocketUpgrade, with_problem_fallbacks,
 };
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
@@ -22,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) tracker: TaskTracker,
     /// Holds a place for every protocol that lives.
     pub(crate) protocols: Quota<()>,
+    certificate: Option<Certificate>,
 }
 
 /// What differs from server to server.
@@ -31,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) origins: OriginPolicy,
     pub(crate) heartbeat: HeartbeatTimes,
     pub(crate) listener: ListenerOptions,
+    /// Over TLS, with a certificate of its own.
+    pub(crate) is_secure: bool,
 }
 
 impl Default for Setup {
@@ -47,11 +51,12 @@ impl Default for Setup {
                 timeout: Duration::from_secs(20),
             },
             listener: ListenerOptions::default(),
+            is_secure: false,
         }
     }
 }
 
-/// Echoes; `close me` closes with 4403.
+/// Echoes; `close me` closes with 4403, `flood N` sends N frames of 64 KiB until the connection is closing.
 struct Echo {
     connection: Arc<Connection>,
     _place: QuotaGuard<()>,
@@ -61,6 +66,17 @@ impl Protocol for Echo {
     async fn receive(&mut self, message: Incoming) -> Result<(), CloseCode> {
         let echo = match message {
             Incoming::Text(text) if &*text == "close me" => return Err(CloseCode::Forbidden),
+            Incoming::Text(text) if text.starts_with("flood ") => {
+                let frame = Frame::text(&"x".repeat(64 * 1024));
+                for _ in 0..text["flood ".len()..].parse().unwrap() {
+                    if self.connection.is_closing() {
+                        break;
+                    }
+                    self.connection.send(frame.clone()).await;
+                    tokio::task::yield_now().await;
+                }
+                return Ok(());
+            }
             Incoming::Text(text) => Frame::text(&text),
             Incoming::Binary(bytes) => Frame::binary(&bytes),
         };
@@ -74,7 +90,11 @@ impl Server {
         Self::with(Setup::default())
     }
 
-    pub(crate) fn with(setup: Setup) -> Self {
+    pub(crate) fn with(mut setup: Setup) -> Self {
+        let certificate = setup.is_secure.then(Certificate::new);
+        if let Some(certificate) = &certificate {
+            setup.listener.tls = Some(Tls::load(certificate.settings()).unwrap());
+        }
         let hub: Hub = HubBuilder::new(setup.hub, 2).start();
         let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], &setup.limits)
             .unwrap()
@@ -98,12 +118,21 @@ impl Server {
             address,
             tracker,
             protocols,
+            certificate,
+        }
+    }
+
+    /// A connected client.
+    pub(crate) async fn client(&self) -> Client {
+        match &self.certificate {
+            None => Client::connect(self.address).await,
+            Some(certificate) => Client::on(certificate.connect(self.address, &[]).await.unwrap()),
         }
     }
 
     /// An upgraded client of the echo.
     pub(crate) async fn echo_client(&self) -> Client {
-        let mut client = Client::connect(self.address).await;
+        let mut client = self.client().await;
         assert_eq!(client.upgrade("/echo", &[]).await.status, 101);
         client
     }

@@ -220,8 +220,8 @@ impl Client {
             let taken = tokio::time::timeout(WAIT, relay.next())
                 .await
                 .expect("a close in time");
-            if let Some(code) = taken.closed {
-                return code;
+            if let Some(farewell) = taken.closed {
+                return farewell.code;
             }
         }
     }

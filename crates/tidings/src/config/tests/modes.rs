@@ -139,3 +139,25 @@ fn a_proxy_is_believed_on_purpose_only() {
         assert!(from_variables(&[wrong]).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn tls_has_what_it_needs_before_it_starts() {
+    let listeners = |names| ("TIDINGS__TLS__LISTENERS", names);
+    let file = |key| (key, "/nowhere/tidings.pem");
+    let [certificate, key] = ["TIDINGS__TLS__CERTIFICATE", "TIDINGS__TLS__KEY"].map(file);
+    assert_eq!(refused(&[listeners("tasks")]), ["tls.certificate", "tls.key"]);
+    assert_eq!(refused(&[listeners("tasks"), certificate]), ["tls.key"]);
+    assert_eq!(
+        refused(&[listeners("tasks"), certificate, key]),
+        ["tls.certificate"]
+    );
+    assert_eq!(refused(&[certificate, key]), [""; 0]);
+    let shared = ("TIDINGS__FLOW__LISTEN", "localhost:8004");
+    assert_eq!(
+        refused(&[listeners("tasks"), shared]),
+        ["tls.listeners", "tls.certificate", "tls.key"]
+    );
+    for version in ["1.1", "TLSv1.3"] {
+        assert!(from_variables(&[("TIDINGS__TLS__VERSION_MIN", version)]).is_err());
+    }
+}
