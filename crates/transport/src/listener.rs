@@ -17,6 +17,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::{Either, FutureExt, TryFutureExt, ready};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,6 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use proxy_header::NoProxyHeader;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -195,12 +197,13 @@ impl Served {
         // Entered here and not in the task, so that they are in the order in which they came.
         let waiting = self.transport.waiting().enter(network, self.transport.counters());
         let waiting = Arc::new(waiting);
-        let speaking = self.clone().speak(stream, peer, waiting.clone());
+        let served = self.clone();
         self.transport.spawn(async move {
             tokio::select! {
                 biased;
                 () = waiting.evicted() => {}
-                () = speaking => {}
+                // Made here, because a large future that comes from outside has its room twice.
+                () = served.speak(stream, peer, waiting.clone()) => {}
             }
         });
     }
@@ -334,28 +337,54 @@ impl Served {
 
     /// Answers one request; its socket then waits for the next, unless it is a WebSocket
     /// from now on or its answer goes on.
-    async fn answer(
+    fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: PeerAddress,
         waiting: Arc<WaitingSocket>,
-    ) -> Result<Response, Infallible> {
-        let response = self.route(request, peer).await?;
-        let goes_on = response.extensions().get::<Streaming>().is_some();
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS && !goes_on {
-            waiting.wait(self.transport.counters());
-        }
-        Ok(response)
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send {
+        self.route(request, peer).map_ok(move |response| {
+            let goes_on = response.extensions().get::<Streaming>().is_some();
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS && !goes_on {
+                waiting.wait(self.transport.counters());
+            }
+            response
+        })
     }
 
-    async fn route(&self, mut request: Request<Incoming>, peer: PeerAddress) -> Result<Response, Infallible> {
+    /// The answer to one request.
+    ///
+    /// Neither this nor [`Self::answer`] is an `async fn`: that would keep the request beside its answer's future for as
+    /// long as a poll waits.
+    fn route(
+        &self,
+        mut request: Request<Incoming>,
+        peer: PeerAddress,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let (answer, place) = match self.admit(&request, peer) {
+            Err(problem) => (Either::Left(ready(Ok(problem.into_response()))), None),
+            Ok((client, place)) => {
+                request.extensions_mut().insert(client);
+                request.extensions_mut().insert(self.transport.clone());
+                (Either::Right(self.routes.clone().call(request)), place)
+            }
+        };
+        answer.inspect(move |_| drop(place))
+    }
+
+    /// Whose request it is, with the client's place if a proxy sent it.
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        peer: PeerAddress,
+    ) -> Result<(PeerAddress, Option<QuotaGuard<IpAddr>>), Problem> {
         let proxies = &self.options.proxies;
-        let (client, _place) = if proxies.forwards(peer) {
+        let (client, place) = if proxies.forwards(peer) {
             let client = proxies.client(peer, request.headers());
             match self.transport.enter_http(client) {
                 None => {
                     self.transport.counters().reached(Limit::HttpSocketsPerAddress);
-                    return Ok(Problem::new(ProblemCode::RateLimited).into_response());
+                    return Err(Problem::new(ProblemCode::RateLimited));
                 }
                 place => (client, place),
             }
@@ -365,10 +394,8 @@ impl Served {
         let target = request.uri().path_and_query();
         if target.is_some_and(|target| target.as_str().len() > self.transport.limits().url_bytes_max) {
             self.transport.counters().reached(Limit::UrlBytes);
-            return Ok(Problem::new(ProblemCode::UriTooLong).into_response());
+            return Err(Problem::new(ProblemCode::UriTooLong));
         }
-        request.extensions_mut().insert(client);
-        request.extensions_mut().insert(self.transport.clone());
-        self.routes.clone().call(request).await
+        Ok((client, place))
     }
 }

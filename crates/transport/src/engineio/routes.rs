@@ -1,5 +1,6 @@
 //! What a request asks for, in the order in which clients expect to be refused.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
@@ -72,21 +73,27 @@ enum Answer<A: Application> {
     Poll(Arc<Session<A::Session>>),
 }
 
-async fn serve<A: Application>(State(server): State<EngineServer<A>>, request: Request) -> Response {
+fn serve<A: Application>(
+    State(server): State<EngineServer<A>>,
+    request: Request,
+) -> impl Future<Output = Response> + Send {
     let cors = Cors::of(server.transport().origins(), request.headers());
     // Boxed, and gone before a GET waits: most sessions wait most of the time. The request goes too, because it points
     // into the buffer it was read into, and hyper would need a second one.
-    let answered = Box::pin(answer(&server, request)).await;
-    let mut response = match answered {
-        Ok(Answer::Ready(response)) => response,
-        Ok(Answer::Poll(session)) => polling::poll(&server, &session).await.into_response(),
-        Err(refused) => refused.into_response(),
-    };
-    cors.apply(response.headers_mut());
-    response
+    let answered = Box::pin(answer(server.clone(), request));
+    async move {
+        let mut response = match answered.await {
+            Ok(Answer::Ready(response)) => response,
+            Ok(Answer::Poll(session)) => polling::poll(&server, &session).await.into_response(),
+            Err(refused) => refused.into_response(),
+        };
+        cors.apply(response.headers_mut());
+        response
+    }
 }
 
-async fn answer<A: Application>(server: &EngineServer<A>, request: Request) -> Result<Answer<A>, Refused> {
+async fn answer<A: Application>(server: EngineServer<A>, request: Request) -> Result<Answer<A>, Refused> {
+    let server = &server;
     let permitted = server.transport().origins().permits(request.headers());
     if request.method() == Method::OPTIONS && permitted {
         return Ok(Answer::Ready(cors::preflight(request.headers(), METHODS)));
