@@ -14,11 +14,25 @@ fn setup() -> Setup {
     }
 }
 
+/// Longer than anything takes here, and shorter than a socket has for what its client does not take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "{what}");
+}
+
 /// Waits until the server has seen that everybody left.
 async fn all_gone(server: &Server) {
-    while server.transport.hub().connections() != 0 || server.protocols.count() != 0 {
-        tokio::task::yield_now().await;
-    }
+    until("all have gone", || {
+        server.transport.hub().connections() == 0 && server.protocols.count() == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -221,16 +235,11 @@ fn slow(close_timeout: Duration) -> Setup {
 }
 
 async fn cut(server: &Server) {
-    while server
-        .transport
-        .hub()
-        .figures()
-        .closed
-        .of(CloseCode::SlowConsumer)
-        == 0
-    {
-        tokio::task::yield_now().await;
-    }
+    until("one is cut", || {
+        let figures = server.transport.hub().figures();
+        figures.closed.of(CloseCode::SlowConsumer) != 0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
