@@ -19,10 +19,6 @@ start() {
         socketio | polling) export TIDINGS__FLOW__LISTEN=127.0.0.1:$port ;;
         *) export TIDINGS__TASKS__LISTEN=127.0.0.1:$port ;;
     esac
-    if [[ $1 == tls ]]; then
-        make_certificate
-        export TIDINGS__TLS__LISTENERS=tasks TIDINGS__TLS__CERTIFICATE=$cache/tls/certificate.pem TIDINGS__TLS__KEY=$cache/tls/key.pem
-    fi
     on_server_core "$tidings" --data-dir "$work/data"
 }
 
