@@ -10,3 +10,4 @@ mod order;
 mod relays;
 mod rooms;
 mod slow;
+mod turns;
