@@ -85,27 +85,27 @@ impl Deflater {
     fn payload(&self, plain: &[u8], window: WindowBits) -> Option<Vec<u8>> {
         let mut output = Vec::with_capacity(plain.len() + TAIL.len());
         STATES.with_borrow_mut(|states| {
-            let state = &mut states[window.place()];
-            if let Some((level, compress)) = state
-                && *level == self.deflation.level
-            {
-                compress.reset();
-            } else {
-                *state = None;
-            }
-            let (_, compress) = state.get_or_insert_with(|| {
-                let level = Compression::new(u32::from(self.deflation.level));
-                let compress = Compress::new_with_window_bits(level, false, window.bits());
-                (self.deflation.level, compress)
-            });
+            let place = &mut states[window.place()];
+            let level = self.deflation.level;
+            // Taken out, and put back only if nothing of this message is left in it: zlib-rs 0.6 forgets at a reset how far
+            // it had handed out what it has, and panics a few such messages later.
+            let mut compress = match place.take() {
+                Some((own, mut compress)) if own == level => {
+                    compress.reset();
+                    compress
+                }
+                _ => Compress::new_with_window_bits(Compression::new(u32::from(level)), false, window.bits()),
+            };
             compress
                 .compress_vec(plain, &mut output, FlushCompress::Sync)
-                .ok()
+                .ok()?;
+            // A full buffer: there would be more to come, and what is there is no shorter already.
+            if output.len() == output.capacity() || !output.ends_with(&TAIL) {
+                return None;
+            }
+            *place = Some((level, compress));
+            Some(())
         })?;
-        // A full buffer: there would be more to come, and what is there is no shorter already.
-        if output.len() == output.capacity() || !output.ends_with(&TAIL) {
-            return None;
-        }
         output.truncate(output.len() - TAIL.len());
         self.counts.add(plain.len(), output.len());
         Some(output)

@@ -44,6 +44,38 @@ fn every_window_is_kept_to_at_every_level() {
     }
 }
 
+/// The compressor's state that a message leaves half written must not be the next one's: it panicked in the end.
+#[test]
+fn what_does_not_shrink_leaves_nothing_to_the_next_message() {
+    let deflater = deflater(0);
+    let mut state = 1_u64;
+    let mut noise = |size| {
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        };
+        std::iter::repeat_with(next).take(size).collect::<Vec<_>>()
+    };
+    let text = repeating();
+    for bits in 9..=15 {
+        let window = WindowBits::new(bits).unwrap();
+        for size in [16, 1_000, 8_192, 20_000] {
+            for _ in 0..100 {
+                let incompressible = Frame::binary(&noise(size));
+                assert_eq!(deflater.deflate(&incompressible, window), incompressible);
+            }
+            let deflated = deflater.deflate(&Frame::text(&text), window);
+            let (_, payload) = deflated.messages().next().unwrap();
+            assert!(
+                reference::inflate(&payload).0 == text.as_bytes(),
+                "{bits} bits after {size} bytes"
+            );
+        }
+    }
+}
+
 #[test]
 fn short_messages_stay_plain() {
     let deflater = deflater(1_024);
