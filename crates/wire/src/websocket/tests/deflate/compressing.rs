@@ -66,8 +66,8 @@ fn what_does_not_shrink_leaves_nothing_to_the_next_message() {
                 let incompressible = Frame::binary(&noise(size));
                 assert_eq!(deflater.deflate(&incompressible, window), incompressible);
             }
-            let deflated = deflater.deflate(&Frame::text(&text), window);
-            let (_, payload) = deflated.messages().next().unwrap();
+            let frame = deflater.deflate(&Frame::text(&text), window);
+            let (_, payload) = frame.messages().next().unwrap();
             assert!(
                 reference::inflate(&payload).0 == text.as_bytes(),
                 "{bits} bits after {size} bytes"
