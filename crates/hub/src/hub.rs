@@ -17,7 +17,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Deflater;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// Collects what must be fixed before a hub starts.
 pub struct HubBuilder {
@@ -33,6 +33,7 @@ pub struct Hub(Arc<Inner>);
 
 struct Inner {
     shards: Vec<Arc<ShardHandle>>,
+    failed: Arc<Notify>,
     sequencer: Arc<Sequencer>,
     admission: Admission,
     encodings: Encodings,
@@ -94,7 +95,7 @@ impl HubBuilder {
             .compression
             .map(|deflation| Arc::new(Deflater::new(deflation)));
         let encodings = Encodings::new(self.encodings, deflater);
-        let shards = (0..self.shards)
+        let (shards, tasks): (_, Vec<_>) = (0..self.shards)
             .map(|number| {
                 shard::start(
                     number,
@@ -106,9 +107,19 @@ impl HubBuilder {
                     self.classes.clone(),
                 )
             })
-            .collect();
+            .unzip();
+        let failed = Arc::new(Notify::new());
+        for task in tasks {
+            let failed = failed.clone();
+            tokio::spawn(async move {
+                if task.await.is_err() {
+                    failed.notify_one();
+                }
+            });
+        }
         Hub(Arc::new(Inner {
             shards,
+            failed,
             sequencer,
             admission: Admission::new(self.limits.publish_bytes_in_flight_max),
             encodings,
@@ -154,6 +165,12 @@ impl Hub {
                     .push(Command::Publish(publication.clone()));
             }
         });
+    }
+
+    /// Done when a shard has panicked. Its connections get nothing any more and are not told; a process that goes on
+    /// would lose their events in silence. For one waiter.
+    pub async fn failed(&self) {
+        self.0.failed.notified().await;
     }
 
     /// Whether connections may agree on compressed frames; see [`HubLimits::compression`].

@@ -35,6 +35,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Deflater;
+use tokio::task::JoinHandle;
 
 /// Commands applied in one lap.
 const COMMANDS_PER_LAP: usize = 64;
@@ -113,7 +114,7 @@ struct Shard {
     tally: Tally,
 }
 
-/// Starts a shard on the current runtime.
+/// Starts a shard on the current runtime. Its task ends only if it panics.
 pub(crate) fn start(
     number: usize,
     limits: &HubLimits,
@@ -122,7 +123,7 @@ pub(crate) fn start(
     connections: Arc<AtomicUsize>,
     encodings: Encodings,
     classes: RoomClasses,
-) -> Arc<ShardHandle> {
+) -> (Arc<ShardHandle>, JoinHandle<()>) {
     let handle = Arc::new(ShardHandle {
         mailbox: Mailbox::new(limits.mailbox_commands_max),
         counters: ShardCounters::default(),
@@ -170,8 +171,7 @@ pub(crate) fn start(
         draining: None,
         tally: Tally::default(),
     };
-    tokio::spawn(shard.run());
-    handle
+    (handle, tokio::spawn(shard.run()))
 }
 
 impl Shard {

@@ -147,6 +147,11 @@ impl Assembly {
         })
     }
 
+    /// Done when a part of the hub has failed, and the process should end.
+    pub(crate) async fn hub_failed(&self) {
+        self.hub.failed().await;
+    }
+
     /// What a listener of these gateways serves.
     pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
         let health = self.health_of(gateways);

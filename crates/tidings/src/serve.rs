@@ -72,12 +72,22 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         data_dir.write_listeners(&listening)?;
         assembly.health.started();
         banner::show(style, config.server.mode, &config.server.data_dir, &listening);
-        stop.cancelled().await;
+        let is_failed = tokio::select! {
+            () = stop.cancelled() => false,
+            () = assembly.hub_failed() => true,
+        };
+        if is_failed {
+            tracing::error!("a shard of the hub panicked; stopping, so that its clients connect anew");
+            stop.cancel();
+        }
         data_dir.remove_listeners()?;
         assembly
             .drain(Duration::from_millis(config.server.drain_timeout_ms))
             .await;
         store.close().await;
+        if is_failed {
+            return Err(Failure::Internal(anyhow::anyhow!("a shard of the hub panicked")));
+        }
         Ok(())
     })
 }

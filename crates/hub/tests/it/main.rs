@@ -4,6 +4,7 @@
 
 mod classes;
 mod compression;
+mod failure;
 mod fixture;
 mod heartbeat;
 mod order;

@@ -61,8 +61,8 @@ fn what_does_not_shrink_leaves_nothing_to_the_next_message() {
     let text = repeating();
     for bits in 9..=15 {
         let window = WindowBits::new(bits).unwrap();
-        for size in [16, 1_000, 8_192, 20_000] {
-            for _ in 0..100 {
+        for size in [8_192, 20_000] {
+            for _ in 0..20 {
                 let incompressible = Frame::binary(&noise(size));
                 assert_eq!(deflater.deflate(&incompressible, window), incompressible);
             }
