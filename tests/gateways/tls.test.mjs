@@ -76,6 +76,8 @@ describe('tls: who is spoken with', () => {
   it('compressed for who agreed to it', async () => {
     const socket = await open('deflated', { perMessageDeflate: true });
     assert.equal(socket.extensions, 'permessage-deflate');
+    // The client counts itself moved once it has said so; what is answered over the WebSocket says that the server has heard it.
+    assert.ok((await client.command('get_leads', { limit: 1 })).response.success);
     const before = await metric('tidings_deflated_messages_total');
     const data = { text: 'data that compresses well; '.repeat(500) };
     await server.publish({ room: 'user:deflated', kind: 'notice', event: 'news', data });
