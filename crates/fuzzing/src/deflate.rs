@@ -38,6 +38,7 @@ const LIMITS: [Limits; 4] = [
         fragments_max: 1_000,
     },
 ];
+const PIECES_MAX: usize = 32;
 const MASK: [u8; 4] = [9, 0, 255, 30];
 /// What a sender leaves out (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -132,12 +133,15 @@ fn sent(plain: &[u8], choice: u8) {
     let is_long = choice & 0x40 != 0;
     let long = plain.repeat(if is_long { 20 } else { 2 });
     let long = &long[..long.len().min(20_000)];
-    let frame = Frame::concat([
+    let whole = [
         Frame::binary(plain),
         Frame::ping(b"p"),
         Frame::text(&String::from_utf8_lossy(plain)),
         Frame::binary(long),
-    ]);
+    ];
+    // Many short ones, which mostly do not shrink: each leaves its state to the next.
+    let pieces = plain.chunks(1 + usize::from(choice & 0x3F)).take(PIECES_MAX);
+    let frame = Frame::concat(whole.into_iter().chain(pieces.map(Frame::binary)));
     let deflate = || Deflater::new(deflation).deflate(&frame, window);
     let deflated = deflate();
     assert!(deflated.len() <= frame.len());
