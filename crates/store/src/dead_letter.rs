@@ -4,8 +4,9 @@
 use serde::{Serialize, Serializer};
 use tidings_wire::time::Timestamp;
 
+use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, cut};
-use crate::{Store, StoreError, sqlite};
+use crate::{Store, StoreError, statements};
 
 /// How much of an event is kept, in bytes.
 pub const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;
@@ -63,13 +64,13 @@ impl Store {
             reason: cut(letter.reason, NAME_BYTES_MAX),
             event: &letter.event[..letter.event.len().min(DEAD_LETTER_BYTES_MAX)],
         };
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Turn::Of("dead_letters", "")).await?;
         let number =
-            sqlite::dead_letters::insert(&mut transaction, &kept, letter.event.len(), self.now()).await?;
+            statements::dead_letters::insert(&mut transaction, &kept, letter.event.len(), self.now()).await?;
         let oldest_kept = number
             .saturating_sub(i64::from(self.dead_letters_max))
             .saturating_add(1);
-        let dropped = sqlite::dead_letters::drop_before(&mut transaction, oldest_kept).await?;
+        let dropped = statements::dead_letters::drop_before(&mut transaction, oldest_kept).await?;
         transaction.commit().await?;
         Ok(dropped)
     }
@@ -81,14 +82,14 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let before = before.map_or(i64::MAX, |id| id.0);
-        let mut connection = self.database.read().await?;
-        sqlite::dead_letters::list(&mut connection, before, limit.min(DEAD_LETTERS_PAGE_MAX)).await
+        let mut transaction = self.database.read(None).await?;
+        statements::dead_letters::list(&mut transaction, before, limit.min(DEAD_LETTERS_PAGE_MAX)).await
     }
 
     /// How many dead letters there are and were.
     pub async fn dead_letter_account(&self) -> Result<DeadLetterAccount, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::dead_letters::account(&mut connection).await
+        let mut transaction = self.database.read(None).await?;
+        statements::dead_letters::account(&mut transaction).await
     }
 }
 

@@ -45,6 +45,14 @@ pub enum StoreError {
         /// What is wrong with it. Never the address itself, which may hold a password.
         what: String,
     },
+    /// The database was made by an older version of this program, and nobody said to bring it up to date.
+    #[error("store has schema version {found}, this version needs {known}: run `tidings migrate`")]
+    TooOld {
+        /// The database's version.
+        found: i64,
+        /// The version this program needs.
+        known: i64,
+    },
     /// The database was written by a newer version of this program.
     #[error("store has schema version {found}, newer than the {known} this version knows")]
     TooNew {

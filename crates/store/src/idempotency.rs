@@ -2,7 +2,8 @@
 
 use tidings_wire::time::Timestamp;
 
-use crate::{Store, StoreError, sqlite};
+use crate::database::Turn;
+use crate::{Store, StoreError, statements};
 
 /// How long a key is remembered.
 pub const IDEMPOTENCY_TTL_MS: i64 = 24 * 60 * 60 * 1000;
@@ -99,8 +100,8 @@ impl Store {
         &self,
         request: &IdempotentRequest,
     ) -> Result<Option<StoredResponse>, StoreError> {
-        let mut connection = self.database.read().await?;
-        let stored = sqlite::idempotency::find(&mut connection, request, self.now()).await?;
+        let mut transaction = self.database.read(None).await?;
+        let stored = statements::idempotency::find(&mut transaction, request, self.now()).await?;
         stored.map(|stored| stored.answer(request)).transpose()
     }
 
@@ -114,11 +115,14 @@ impl Store {
     ) -> Result<StoredResponse, StoreError> {
         check_response(&response)?;
         let now = self.now();
-        let mut transaction = self.database.write().await?;
-        if let Some(stored) = sqlite::idempotency::find(&mut transaction, request, now).await? {
+        let mut transaction = self
+            .database
+            .write(Turn::Of("idempotency", &request.scope))
+            .await?;
+        if let Some(stored) = statements::idempotency::find(&mut transaction, request, now).await? {
             return stored.answer(request);
         }
-        sqlite::idempotency::put(&mut transaction, request, &response, now).await?;
+        statements::idempotency::put(&mut transaction, request, &response, now).await?;
         transaction.commit().await?;
         Ok(response)
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use tidings_wire::time::Timestamp;
 
-use crate::{KeyId, Store, StoreError, Tenant, TenantId, sqlite};
+use crate::database::Turn;
+use crate::{KeyId, Store, StoreError, Tenant, TenantId, statements};
 
 /// The most keys a tenant can have, revoked ones included.
 pub const KEYS_PER_TENANT_MAX: u32 = 1_000;
@@ -110,19 +111,19 @@ impl Store {
             revoked_at: None,
             last_used_at: None,
         };
-        let mut transaction = self.database.write().await?;
-        if sqlite::tenants::find(&mut transaction, &key.tenant)
+        let mut transaction = self.database.write(Turn::Tenant(&key.tenant)).await?;
+        if statements::tenants::find(&mut transaction, &key.tenant)
             .await?
             .is_none()
         {
             return Err(StoreError::NotFound { what: "tenant" });
         }
-        if sqlite::keys::count(&mut transaction, &key.tenant).await? >= KEYS_PER_TENANT_MAX {
+        if statements::keys::count(&mut transaction, &key.tenant).await? >= KEYS_PER_TENANT_MAX {
             return Err(StoreError::Invalid {
                 what: "a tenant has at most 1000 keys",
             });
         }
-        sqlite::keys::insert(&mut transaction, &key)
+        statements::keys::insert(&mut transaction, &key)
             .await
             .map_err(|error| match error {
                 StoreError::Conflict { .. } => StoreError::Conflict {
@@ -160,27 +161,27 @@ impl Store {
 
     /// The key with this hash and its tenant, in one indexed read. The caller asks [`KeyRecord::standing`].
     pub async fn key_by_hash(&self, hash: &[u8; 32]) -> Result<Option<(KeyRecord, Tenant)>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::keys::find_by_hash(&mut connection, hash).await
+        let mut transaction = self.database.read(None).await?;
+        statements::keys::find_by_hash(&mut transaction, hash).await
     }
 
     /// The key with this id and its tenant.
     pub async fn key(&self, id: KeyId) -> Result<Option<(KeyRecord, Tenant)>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::keys::find(&mut connection, id).await
+        let mut transaction = self.database.read(None).await?;
+        statements::keys::find(&mut transaction, id).await
     }
 
     /// A tenant's keys, oldest first, revoked ones included.
     pub async fn list_keys(&self, tenant: &TenantId) -> Result<Vec<KeyRecord>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::keys::list(&mut connection, tenant).await
+        let mut transaction = self.database.read(Some(tenant)).await?;
+        statements::keys::list(&mut transaction, tenant).await
     }
 
     /// Revokes a key. Revoking it again changes nothing.
     pub async fn revoke_key(&self, id: KeyId) -> Result<KeyRecord, StoreError> {
-        let mut transaction = self.database.write().await?;
-        sqlite::keys::revoke(&mut transaction, id, self.now()).await?;
-        let found = sqlite::keys::find(&mut transaction, id).await?;
+        let mut transaction = self.database.write(Turn::Of("key", &id.to_string())).await?;
+        statements::keys::revoke(&mut transaction, id, self.now()).await?;
+        let found = statements::keys::find(&mut transaction, id).await?;
         transaction.commit().await?;
         found
             .map(|(key, _)| key)
@@ -193,9 +194,9 @@ impl Store {
         if uses.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Turn::Of("key_uses", "")).await?;
         for (id, time) in uses {
-            sqlite::keys::mark_used(&mut transaction, *id, *time).await?;
+            statements::keys::mark_used(&mut transaction, *id, *time).await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -15,8 +15,9 @@ pub use search::{LeadHits, LeadSearch, SEARCH_TOTAL_MAX};
 pub use source::LeadSource;
 pub use status::{LeadStatus, UnknownLeadStatus};
 
+use crate::database::Turn;
 use crate::idempotency::check_response;
-use crate::{IdempotentRequest, LeadId, Once, Store, StoreError, StoredResponse, TenantId, sqlite};
+use crate::{IdempotentRequest, LeadId, Once, Store, StoreError, StoredResponse, TenantId, statements};
 
 /// A lead, serialized as clients see it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,8 +69,8 @@ impl Store {
     /// Creates a lead. An unknown tenant is [`StoreError::NotFound`].
     pub async fn create_lead(&self, new: NewLead) -> Result<Lead, StoreError> {
         let lead = self.fresh_lead(new);
-        let mut transaction = self.database.write().await?;
-        sqlite::leads::insert(&mut transaction, &lead).await?;
+        let mut transaction = self.database.write(Turn::Tenant(&lead.tenant_id)).await?;
+        statements::leads::insert(&mut transaction, &lead).await?;
         transaction.commit().await?;
         Ok(lead)
     }
@@ -85,20 +86,22 @@ impl Store {
         let lead = self.fresh_lead(new);
         let response = respond(&lead);
         check_response(&response)?;
-        let mut transaction = self.database.write().await?;
-        if let Some(stored) = sqlite::idempotency::find(&mut transaction, request, lead.created_at).await? {
+        let mut transaction = self.database.write(Turn::Tenant(&lead.tenant_id)).await?;
+        if let Some(stored) =
+            statements::idempotency::find(&mut transaction, request, lead.created_at).await?
+        {
             return stored.answer(request).map(Once::Repeated);
         }
-        sqlite::leads::insert(&mut transaction, &lead).await?;
-        sqlite::idempotency::put(&mut transaction, request, &response, lead.created_at).await?;
+        statements::leads::insert(&mut transaction, &lead).await?;
+        statements::idempotency::put(&mut transaction, request, &response, lead.created_at).await?;
         transaction.commit().await?;
         Ok(Once::Fresh(lead))
     }
 
     /// A tenant's lead by its id; `None` also for another tenant's.
     pub async fn lead(&self, tenant: &TenantId, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::leads::find(&mut connection, tenant, id).await
+        let mut transaction = self.database.read(Some(tenant)).await?;
+        statements::leads::find(&mut transaction, tenant, id).await
     }
 
     /// A tenant's leads by status, of those created since this time (since ever if not given).
@@ -107,8 +110,8 @@ impl Store {
         tenant: &TenantId,
         since: Option<Timestamp>,
     ) -> Result<LeadCounts, StoreError> {
-        let mut connection = self.database.read().await?;
-        let by_status = sqlite::leads::counts(&mut connection, tenant, since).await?;
+        let mut transaction = self.database.read(Some(tenant)).await?;
+        let by_status = statements::leads::counts(&mut transaction, tenant, since).await?;
         let mut counts = LeadCounts::default();
         for (status, count) in by_status {
             counts.total += count;

@@ -1,14 +1,15 @@
 //! Tenants, keys, leads, metrics, workflows and executions, kept in a database.
 //!
 //! [`Store`] is the interface: its methods take and give types that know no SQL, decide by the rules that hold for
-//! every backend (transitions, progress, search terms, bounds) and leave the statements to the modules of one
-//! backend, `sqlite`. This crate publishes nothing and knows no gateway; a change returns what a gateway needs to
-//! tell others about it.
+//! every backend (transitions, progress, search terms, bounds) and leave the statements to `statements`, which
+//! `database` carries out on `SQLite` or PostgreSQL. This crate publishes nothing and knows no gateway; a change returns
+//! what a gateway needs to tell others about it.
 //!
 //! Invariant: what a method has returned `Ok` for survives a power failure.
 //! Invariant: every statement that touches a tenant's data names the tenant.
 
 mod clock;
+mod database;
 mod dead_letter;
 mod error;
 mod execution;
@@ -17,7 +18,7 @@ mod idempotency;
 mod key;
 mod lead;
 mod metric;
-mod sqlite;
+mod statements;
 mod store;
 mod tenant;
 mod text;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tidings_wire::time::Timestamp;
 
-use crate::{Store, StoreError, TenantId, sqlite};
+use crate::database::Turn;
+use crate::{Store, StoreError, TenantId, statements};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -42,9 +43,9 @@ impl Store {
             });
         }
         let hour = hour_of(self.now());
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Turn::Of("metrics", "")).await?;
         for increment in increments {
-            sqlite::metrics::add(&mut transaction, increment, hour).await?;
+            statements::metrics::add(&mut transaction, increment, hour).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -57,8 +58,8 @@ impl Store {
         tenant: &TenantId,
         since: Option<Timestamp>,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::metrics::counts(&mut connection, tenant, since.map_or(i64::MIN, hour_of)).await
+        let mut transaction = self.database.read(Some(tenant)).await?;
+        statements::metrics::counts(&mut transaction, tenant, since.map_or(i64::MIN, hour_of)).await
     }
 }
 

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use tidings_wire::time::Timestamp;
 
-use crate::sqlite::Database;
+use crate::database::Database;
 use crate::{Clock, StoreError};
 
 /// How to open a store.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// `sqlite://path` or `sqlite::memory:`.
+    /// `sqlite://path`, `sqlite::memory:` or `postgres://user:password@host:port/database`.
     pub url: String,
-    /// How many reads may run side by side.
-    pub readers_max: u32,
+    /// Whether to bring an older PostgreSQL database up to date, which other servers may be using. One of `SQLite`
+    /// always is.
+    pub migrate: bool,
+    /// The most connections to PostgreSQL, or readers of `SQLite` beside its one writer.
+    pub connections_max: u32,
     /// How long to wait for a lock that another process holds.
     pub busy_timeout: Duration,
     /// How many dead letters to keep; older ones are dropped and counted.
@@ -29,7 +32,8 @@ impl StoreOptions {
     pub fn new(url: &str) -> StoreOptions {
         StoreOptions {
             url: url.to_owned(),
-            readers_max: 4,
+            migrate: false,
+            connections_max: 8,
             busy_timeout: Duration::from_secs(5),
             dead_letters_max: 10_000,
             clock: Clock::system(),
@@ -43,7 +47,8 @@ impl fmt::Debug for StoreOptions {
         formatter
             .debug_struct("StoreOptions")
             .field("url", &"[redacted]")
-            .field("readers_max", &self.readers_max)
+            .field("migrate", &self.migrate)
+            .field("connections_max", &self.connections_max)
             .field("busy_timeout", &self.busy_timeout)
             .field("dead_letters_max", &self.dead_letters_max)
             .finish_non_exhaustive()
@@ -73,6 +78,12 @@ impl Store {
             clock: options.clock,
             dead_letters_max: options.dead_letters_max,
         })
+    }
+
+    /// Whether PostgreSQL lets this user past its row-level security, the second wall between tenants: it does so for
+    /// superusers and roles with BYPASSRLS.
+    pub fn bypasses_row_security(&self) -> bool {
+        self.database.is_postgres() && !self.database.is_walled()
     }
 
     /// Whether the database answers, as `/health` asks.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
 
+use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, check_length};
-use crate::{Store, StoreError, TenantId, sqlite};
+use crate::{Store, StoreError, TenantId, statements};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,14 +49,14 @@ impl Store {
             suspended: false,
             created_at: self.now(),
         };
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Turn::Of("tenants", "")).await?;
         // One tenant's slug that is another's id would let a client's `tenantId` mean either.
-        if sqlite::tenants::is_name_taken(&mut transaction, &tenant).await? {
+        if statements::tenants::is_name_taken(&mut transaction, &tenant).await? {
             return Err(StoreError::Conflict {
                 what: "tenant id or slug is taken",
             });
         }
-        sqlite::tenants::insert(&mut transaction, &tenant).await?;
+        statements::tenants::insert(&mut transaction, &tenant).await?;
         transaction.commit().await?;
         Ok(tenant)
     }
@@ -79,8 +80,8 @@ impl Store {
 
     /// A tenant by its id.
     pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::tenants::find(&mut connection, id).await
+        let mut transaction = self.database.read(Some(id)).await?;
+        statements::tenants::find(&mut transaction, id).await
     }
 
     /// All tenants by id, at most `limit` of them, from the first after `after`.
@@ -89,15 +90,15 @@ impl Store {
         after: Option<&TenantId>,
         limit: u32,
     ) -> Result<Vec<Tenant>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::tenants::list(&mut connection, after, limit).await
+        let mut transaction = self.database.read(None).await?;
+        statements::tenants::list(&mut transaction, after, limit).await
     }
 
     /// Suspends or resumes a tenant.
     pub async fn set_tenant_suspended(&self, id: &TenantId, suspended: bool) -> Result<Tenant, StoreError> {
-        let mut transaction = self.database.write().await?;
-        sqlite::tenants::set_suspended(&mut transaction, id, suspended).await?;
-        let tenant = sqlite::tenants::find(&mut transaction, id).await?;
+        let mut transaction = self.database.write(Turn::Of("tenants", "")).await?;
+        statements::tenants::set_suspended(&mut transaction, id, suspended).await?;
+        let tenant = statements::tenants::find(&mut transaction, id).await?;
         transaction.commit().await?;
         tenant.ok_or(StoreError::NotFound { what: "tenant" })
     }

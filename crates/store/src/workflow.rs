@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
 
+use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, check_length};
-use crate::{OwnerId, Store, StoreError, WorkflowId, sqlite};
+use crate::{OwnerId, Store, StoreError, WorkflowId, statements};
 
 /// The longest `data` of a workflow, in bytes of JSON.
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
@@ -63,8 +64,8 @@ impl Store {
         let data = new.data.as_deref().map(RawValue::get);
         check_length(data, DATA_BYTES_MAX, "a workflow's data is at most 256 KiB")?;
         let now = self.now();
-        let mut transaction = self.database.write().await?;
-        let before = sqlite::workflows::find(&mut transaction, &new.id).await?;
+        let mut transaction = self.database.write(Turn::Of("workflow", new.id.as_str())).await?;
+        let before = statements::workflows::find(&mut transaction, &new.id).await?;
         let workflow = Workflow {
             id: new.id,
             owner_id: new.owner_id,
@@ -73,7 +74,7 @@ impl Store {
             created_at: before.as_ref().map_or(now, |before| before.created_at),
             updated_at: now,
         };
-        sqlite::workflows::put(&mut transaction, &workflow).await?;
+        statements::workflows::put(&mut transaction, &workflow).await?;
         transaction.commit().await?;
         Ok(PutWorkflow {
             created: before.is_none(),
@@ -86,24 +87,24 @@ impl Store {
 
     /// A workflow by its id.
     pub async fn workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::workflows::find(&mut connection, id).await
+        let mut transaction = self.database.read(None).await?;
+        statements::workflows::find(&mut transaction, id).await
     }
 
     /// Deletes a workflow with its executions and their nodes, and returns it as it was. To empty the executions'
     /// rooms, ask for [`Store::own_owners_of_executions`] before.
     pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
-        let mut transaction = self.database.write().await?;
-        let before = sqlite::workflows::find(&mut transaction, id).await?;
-        sqlite::workflows::delete(&mut transaction, id).await?;
+        let mut transaction = self.database.write(Turn::Of("workflow", id.as_str())).await?;
+        let before = statements::workflows::find(&mut transaction, id).await?;
+        statements::workflows::delete(&mut transaction, id).await?;
         transaction.commit().await?;
         Ok(before)
     }
 
     /// Who owns a workflow.
     pub async fn owner_of_workflow(&self, id: &WorkflowId) -> Result<Option<OwnerId>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::workflows::owner(&mut connection, id).await
+        let mut transaction = self.database.read(None).await?;
+        statements::workflows::owner(&mut transaction, id).await
     }
 
     /// Those of these workflows that `owner` owns.
@@ -112,7 +113,7 @@ impl Store {
         owner: &OwnerId,
         among: &[WorkflowId],
     ) -> Result<Vec<WorkflowId>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::workflows::owned(&mut connection, owner, among).await
+        let mut transaction = self.database.read(None).await?;
+        statements::workflows::owned(&mut transaction, owner, among).await
     }
 }

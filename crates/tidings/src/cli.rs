@@ -4,6 +4,7 @@ pub(crate) mod check_config;
 mod claim;
 mod duration;
 pub(crate) mod key;
+pub(crate) mod migrate;
 pub(crate) mod token;
 pub(crate) mod version;
 
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     /// Make, list and revoke tenant keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Bring a PostgreSQL database up to date; SQLite is at every start
+    Migrate,
     /// Check the configuration without starting
     CheckConfig(check_config::CheckConfig),
     /// Print the version

@@ -1,26 +1,50 @@
 //! Opening the store, and what its errors mean for a command.
 
-use tidings_store::{Store, StoreError};
+use tidings_store::{Store, StoreError, StoreOptions};
 
-use crate::config::Config;
+use crate::config::{Config, Refusal};
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, Outcome};
 
 /// Opens the configured store. It may be the one of a running server.
 pub(crate) async fn store(config: &Config) -> Outcome<Store> {
+    open(config, config.store.migrate).await
+}
+
+/// The same, brought up to date.
+pub(crate) async fn migrated_store(config: &Config) -> Outcome<Store> {
+    open(config, true).await
+}
+
+async fn open(config: &Config, migrate: bool) -> Outcome<Store> {
     DataDir::open(&config.server.data_dir)?;
-    Store::open(&config.store.url).await.map_err(|error| match error {
+    let mut options = StoreOptions::new(config.store.url.expose());
+    options.migrate = migrate;
+    options.connections_max = config.store.connections_max;
+    Store::open_with(options).await.map_err(|error| match error {
         StoreError::Configuration { .. } => Failure::Usage(anyhow::Error::new(error).context("store.url")),
         error => failure(error),
+    })
+}
+
+/// Why this store is not fit for production, as far as its database tells.
+pub(crate) fn refusal(store: &Store) -> Option<Refusal> {
+    store.bypasses_row_security().then(|| {
+        Refusal::new(
+            "store.url",
+            "its user is let past the row-level security that keeps tenants apart",
+            "connect as another: CREATE ROLE tidings LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS",
+        )
     })
 }
 
 /// A store's refusal as a failure of the command that asked.
 pub(crate) fn failure(error: StoreError) -> Failure {
     match error {
-        StoreError::NotFound { .. } | StoreError::Conflict { .. } | StoreError::Invalid { .. } => {
-            Failure::Usage(error.into())
-        }
+        StoreError::NotFound { .. }
+        | StoreError::Conflict { .. }
+        | StoreError::Invalid { .. }
+        | StoreError::TooOld { .. } => Failure::Usage(error.into()),
         StoreError::Unavailable(_) | StoreError::TooNew { .. } => Failure::Unavailable(error.into()),
         error => Failure::Internal(error.into()),
     }

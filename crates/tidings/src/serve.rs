@@ -33,7 +33,11 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         let store = opening::store(config).await?;
         match config.server.mode {
             Mode::Development => demo::seed(&store).await?,
-            Mode::Production => refuse(&demo::refusals(&store, time::now()).await?, Mode::Production)?,
+            Mode::Production => {
+                let mut refusals = demo::refusals(&store, time::now()).await?;
+                refusals.extend(opening::refusal(&store));
+                refuse(&refusals, Mode::Production)?;
+            }
         }
         let mut listening = Listening::default();
         let tls = tls(config)?;

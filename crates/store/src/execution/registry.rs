@@ -1,7 +1,8 @@
 //! The registry of executions and their owners.
 
+use crate::database::Turn;
 use crate::execution::{Execution, ExecutionStatus, NodeCounters, Tracked};
-use crate::{ExecutionId, OwnerId, Store, StoreError, WorkflowId, sqlite};
+use crate::{ExecutionId, OwnerId, Store, StoreError, WorkflowId, statements};
 
 /// An execution to register or to put anew.
 #[derive(Clone, Debug)]
@@ -33,15 +34,19 @@ impl Store {
     /// Registers an execution, or changes owner and total of one that is. An unknown workflow is
     /// [`StoreError::NotFound`]; an execution never changes its workflow, that is [`StoreError::Conflict`].
     pub async fn put_execution(&self, new: NewExecution) -> Result<PutExecution, StoreError> {
-        let mut transaction = self.database.write().await?;
-        let Some(workflow_owner) = sqlite::workflows::owner(&mut transaction, &new.workflow_id).await? else {
+        let mut transaction = self
+            .database
+            .write(Turn::Of("execution", new.id.as_str()))
+            .await?;
+        let Some(workflow_owner) = statements::workflows::owner(&mut transaction, &new.workflow_id).await?
+        else {
             return Err(StoreError::NotFound { what: "workflow" });
         };
-        let put = match sqlite::executions::find(&mut transaction, &new.id).await? {
+        let put = match statements::executions::find(&mut transaction, &new.id).await? {
             None => {
                 let owner_id = new.owner_id.clone().unwrap_or(workflow_owner);
                 let tracked = self.first_state(new, owner_id);
-                sqlite::executions::insert(&mut transaction, &tracked).await?;
+                statements::executions::insert(&mut transaction, &tracked).await?;
                 PutExecution {
                     execution: tracked.execution,
                     created: true,
@@ -65,7 +70,7 @@ impl Store {
                     .is_some_and(|total_nodes| tracked.set_total_nodes(total_nodes));
                 if tracked != before {
                     tracked.execution.updated_at = self.now();
-                    sqlite::executions::update(&mut transaction, &tracked).await?;
+                    statements::executions::update(&mut transaction, &tracked).await?;
                 }
                 let previous_owner = Some(before.execution.owner_id)
                     .filter(|previous| *previous != tracked.execution.owner_id);
@@ -83,15 +88,15 @@ impl Store {
 
     /// An execution by its id.
     pub async fn execution(&self, id: &ExecutionId) -> Result<Option<Execution>, StoreError> {
-        let mut connection = self.database.read().await?;
-        let tracked = sqlite::executions::find(&mut connection, id).await?;
+        let mut transaction = self.database.read(None).await?;
+        let tracked = statements::executions::find(&mut transaction, id).await?;
         Ok(tracked.map(|tracked| tracked.execution))
     }
 
     /// Who owns an execution: its own owner or, without one, the workflow's.
     pub async fn owner_of_execution(&self, id: &ExecutionId) -> Result<Option<OwnerId>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::executions::owner(&mut connection, id).await
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::owner(&mut transaction, id).await
     }
 
     /// Those of these executions that `owner` owns.
@@ -100,14 +105,14 @@ impl Store {
         owner: &OwnerId,
         among: &[ExecutionId],
     ) -> Result<Vec<ExecutionId>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::executions::owned(&mut connection, owner, among).await
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::owned(&mut transaction, owner, among).await
     }
 
     /// Everybody who owns an execution of the workflow in his own right, each once and in no order.
     pub async fn own_owners_of_executions(&self, workflow: &WorkflowId) -> Result<Vec<OwnerId>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::executions::own_owners(&mut connection, workflow).await
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::own_owners(&mut transaction, workflow).await
     }
 
     fn first_state(&self, new: NewExecution, owner_id: OwnerId) -> Tracked {

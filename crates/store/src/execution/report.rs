@@ -1,8 +1,9 @@
 //! Reports on executions and nodes, each applied in one transaction.
 
+use crate::database::Turn;
 use crate::execution::{Execution, ExecutionStatus, NODES_PER_EXECUTION_MAX, Node, NodeStatus};
 use crate::text::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX, check_length};
-use crate::{ExecutionId, NodeId, Store, StoreError, sqlite};
+use crate::{ExecutionId, NodeId, Store, StoreError, statements};
 
 /// A report on an execution. What is not given stays.
 #[derive(Clone, Debug)]
@@ -152,15 +153,15 @@ impl Store {
         report: ExecutionReport,
     ) -> Result<ExecutionOutcome, StoreError> {
         report.check()?;
-        let mut transaction = self.database.write().await?;
-        let Some(before) = sqlite::executions::find(&mut transaction, id).await? else {
+        let mut transaction = self.database.write(Turn::Of("execution", id.as_str())).await?;
+        let Some(before) = statements::executions::find(&mut transaction, id).await? else {
             return Err(StoreError::NotFound { what: "execution" });
         };
         let mut tracked = before.clone();
         let is_visible = tracked.apply(report)?;
         if tracked != before {
             tracked.execution.updated_at = self.now();
-            sqlite::executions::update(&mut transaction, &tracked).await?;
+            statements::executions::update(&mut transaction, &tracked).await?;
             transaction.commit().await?;
         }
         let ended = tracked.execution.status.is_terminal() && !before.execution.status.is_terminal();
@@ -181,11 +182,11 @@ impl Store {
         report: NodeReport,
     ) -> Result<NodeOutcome, StoreError> {
         report.check()?;
-        let mut transaction = self.database.write().await?;
-        let Some(before) = sqlite::executions::find(&mut transaction, id).await? else {
+        let mut transaction = self.database.write(Turn::Of("execution", id.as_str())).await?;
+        let Some(before) = statements::executions::find(&mut transaction, id).await? else {
             return Err(StoreError::NotFound { what: "execution" });
         };
-        let node_before = sqlite::executions::find_node(&mut transaction, id, node_id).await?;
+        let node_before = statements::executions::find_node(&mut transaction, id, node_id).await?;
         if node_before.is_none() && before.counters.known >= NODES_PER_EXECUTION_MAX {
             return Err(StoreError::Invalid {
                 what: "an execution has at most 10,000 nodes",
@@ -199,10 +200,10 @@ impl Store {
             (None, Some(node)) => return Ok(NodeOutcome::Unchanged(node)),
             (None, None) => return Err(StoreError::corrupt("a first report left no node")),
         };
-        sqlite::executions::put_node(&mut transaction, &node).await?;
+        statements::executions::put_node(&mut transaction, &node).await?;
         if tracked != before {
             tracked.execution.updated_at = now;
-            sqlite::executions::update(&mut transaction, &tracked).await?;
+            statements::executions::update(&mut transaction, &tracked).await?;
         }
         transaction.commit().await?;
         Ok(NodeOutcome::Changed {
@@ -218,7 +219,7 @@ impl Store {
         after: Option<&NodeId>,
         limit: u32,
     ) -> Result<Vec<Node>, StoreError> {
-        let mut connection = self.database.read().await?;
-        sqlite::executions::nodes(&mut connection, id, after, limit.min(NODES_PER_EXECUTION_MAX)).await
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::nodes(&mut transaction, id, after, limit.min(NODES_PER_EXECUTION_MAX)).await
     }
 }

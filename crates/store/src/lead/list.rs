@@ -8,7 +8,7 @@ use tidings_wire::time::Timestamp;
 
 use super::search::terms;
 use super::{Lead, LeadStatus};
-use crate::{LeadId, Store, StoreError, TenantId, sqlite};
+use crate::{LeadId, Store, StoreError, TenantId, statements};
 
 /// The most leads on a page.
 pub const LEAD_PAGE_MAX: u32 = 1_000;
@@ -73,8 +73,9 @@ impl Store {
             });
         }
         let limit = limit.clamp(1, LEAD_PAGE_MAX);
-        let mut snapshot = self.database.read_snapshot().await?;
-        let matching = sqlite::leads::Matching::new(&mut snapshot, tenant, filter, terms.as_deref()).await?;
+        let mut snapshot = self.database.read_snapshot(Some(tenant)).await?;
+        let matching =
+            statements::leads::Matching::new(&mut snapshot, tenant, filter, terms.as_deref()).await?;
         let total = matching.count(&mut snapshot).await?;
         // One more than asked for tells whether there is a next page.
         let mut leads = matching.newest(&mut snapshot, limit + 1, after).await?;

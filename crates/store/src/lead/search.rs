@@ -6,7 +6,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Lead, LeadStatus, TimeRange};
-use crate::{Store, StoreError, TenantId, sqlite};
+use crate::{Store, StoreError, TenantId, statements};
 
 /// Totals of searches are exact up to here and stop there.
 pub const SEARCH_TOTAL_MAX: u64 = 10_000;
@@ -15,6 +15,10 @@ pub const SEARCH_TOTAL_MAX: u64 = 10_000;
 const TERMS_MAX: usize = 32;
 /// Terms are cut at this many characters, in index and query alike.
 const TERM_CHARACTERS_MAX: usize = 128;
+
+/// Terms of a lead that are indexed, and their bytes. PostgreSQL keeps a megabyte of them at most.
+const INDEXED_TERMS_MAX: usize = 16_384;
+const INDEXED_BYTES_MAX: usize = 512 * 1024;
 
 /// What to search for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,10 +54,43 @@ impl Store {
             return Ok(LeadHits::default());
         }
         let limit = limit.clamp(1, super::LEAD_PAGE_MAX);
-        let mut snapshot = self.database.read_snapshot().await?;
-        let hits = sqlite::leads::search(&mut snapshot, tenant, search, &terms, limit).await?;
+        let mut snapshot = self.database.read_snapshot(Some(tenant)).await?;
+        let hits = statements::lead_search::search(&mut snapshot, tenant, search, &terms, limit).await?;
         snapshot.commit().await?;
         Ok(hits)
+    }
+}
+
+/// The terms of one lead on their way into the index, up to a bound over all of its texts: what stands behind it is not
+/// found.
+pub(crate) struct IndexedTerms {
+    left: usize,
+    bytes_left: usize,
+}
+
+impl Default for IndexedTerms {
+    fn default() -> IndexedTerms {
+        IndexedTerms {
+            left: INDEXED_TERMS_MAX,
+            bytes_left: INDEXED_BYTES_MAX,
+        }
+    }
+}
+
+impl IndexedTerms {
+    /// A text's terms, as many as there is room for.
+    pub(crate) fn of(&mut self, text: &str) -> Vec<String> {
+        let has_room = |term: &String| {
+            let room = self
+                .left
+                .checked_sub(1)
+                .zip(self.bytes_left.checked_sub(term.len()));
+            if let Some((left, bytes_left)) = room {
+                (self.left, self.bytes_left) = (left, bytes_left);
+            }
+            room.is_some()
+        };
+        all_terms(text).take_while(has_room).collect()
     }
 }
 
@@ -63,7 +100,7 @@ pub(crate) fn terms(query: &str) -> Vec<String> {
 }
 
 /// A text's terms: compatible forms and letters' marks undone, lower case, letters and digits only.
-pub(crate) fn all_terms(text: &str) -> impl Iterator<Item = String> {
+fn all_terms(text: &str) -> impl Iterator<Item = String> {
     let mut characters = text
         .nfkd()
         .flat_map(char::to_lowercase)

@@ -1,4 +1,4 @@
-//! A store in a folder of its own, with a clock that stands still until it is set.
+//! A store in a database of its own, with a clock that stands still until it is set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,6 +9,13 @@ use tidings_wire::time::Timestamp;
 
 pub(crate) const START_MS: i64 = 1_770_465_600_000;
 
+/// Which database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
 pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) url: String,
@@ -16,18 +23,34 @@ pub(crate) struct Fixture {
     now_ms: Arc<AtomicI64>,
 }
 
+/// A database with nothing in it.
+pub(crate) struct Empty {
+    pub(crate) url: String,
+    folder: TempDir,
+}
+
 impl Fixture {
-    pub(crate) async fn new() -> Fixture {
-        Fixture::with(|_| {}).await
+    pub(crate) async fn empty(backend: Backend) -> Empty {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match backend {
+            Backend::Sqlite => format!("sqlite://{}/tidings.db", folder.path().display()),
+            Backend::Postgres => postgres_schema().await,
+        };
+        Empty { url, folder }
     }
 
-    pub(crate) async fn with(change: impl FnOnce(&mut StoreOptions)) -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/tidings.db", folder.path().display());
+    pub(crate) async fn new(backend: Backend) -> Fixture {
+        Fixture::with(backend, |_| {}).await
+    }
+
+    pub(crate) async fn with(backend: Backend, change: impl FnOnce(&mut StoreOptions)) -> Fixture {
+        let Empty { url, folder } = Fixture::empty(backend).await;
         let now_ms = Arc::new(AtomicI64::new(START_MS));
         let mut options = StoreOptions::new(&url);
         let shown = Arc::clone(&now_ms);
         options.clock = Clock::new(move || Timestamp::from_millis(shown.load(Ordering::Relaxed)));
+        options.migrate = true;
+        options.connections_max = 4;
         change(&mut options);
         let store = Store::open_with(options).await.unwrap();
         store.ensure_tenant(&tenant("demo1"), "Demo One").await.unwrap();
@@ -38,6 +61,13 @@ impl Fixture {
             folder,
             now_ms,
         }
+    }
+
+    /// The same database once more, as another process has it.
+    pub(crate) async fn open_again(&self) -> Result<Store, tidings_store::StoreError> {
+        let mut options = StoreOptions::new(&self.url);
+        options.connections_max = 4;
+        Store::open_with(options).await
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
@@ -54,6 +84,39 @@ impl Fixture {
             .await
             .unwrap()
     }
+}
+
+/// The address of the test server's PostgreSQL.
+pub(crate) fn postgres_url() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/services/postgres.url");
+    std::env::var("TIDINGS_TEST_POSTGRES")
+        .or_else(|_| std::fs::read_to_string(file))
+        .expect("PostgreSQL runs: `scripts/services start postgres`")
+}
+
+/// A new schema, in which everything that this address opens takes place. Schemas go when the server does.
+async fn postgres_schema() -> String {
+    static NUMBER: AtomicI64 = AtomicI64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let schema = format!("test_{}_{number}", std::process::id());
+    let url = postgres_url();
+    statement(
+        &url,
+        format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"),
+    )
+    .await;
+    format!("{url}?options=-csearch_path%3D{schema}")
+}
+
+/// Carries statements out, past the store.
+pub(crate) async fn statement(url: &str, sql: String) {
+    use sqlx::{AssertSqlSafe, Connection, PgConnection};
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
 }
 
 pub(crate) fn tenant(id: &str) -> TenantId {

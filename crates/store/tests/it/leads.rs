@@ -5,11 +5,21 @@ use tidings_store::{
 };
 use tidings_wire::time::Timestamp;
 
-use crate::fixture::{Fixture, START_MS, new_lead, tenant};
+use crate::fixture::{Backend, Fixture, START_MS, new_lead, tenant};
 
-#[tokio::test]
-async fn a_lead_is_serialized_as_clients_see_it() {
-    let fixture = Fixture::new().await;
+on_each_backend! {
+    a_lead_is_serialized_as_clients_see_it,
+    another_tenants_lead_is_not_found,
+    listing_is_newest_first_and_pages_hold_together,
+    leads_that_come_in_while_paging_shift_nothing,
+    filters,
+    counts_since,
+    concurrent_creates_all_arrive,
+    metrics_add_up_by_the_hour,
+}
+
+async fn a_lead_is_serialized_as_clients_see_it(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let payload = r#"{"name":"Ann","email":"ann@example.com","zeal":1.50,"age":7}"#;
     let lead = fixture.lead("demo1", payload).await;
     let expected = format!(
@@ -26,9 +36,8 @@ async fn a_lead_is_serialized_as_clients_see_it() {
     assert_eq!(serde_json::to_string(&stored).unwrap(), expected);
 }
 
-#[tokio::test]
-async fn another_tenants_lead_is_not_found() {
-    let fixture = Fixture::new().await;
+async fn another_tenants_lead_is_not_found(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let lead = fixture.lead("demo1", r#"{"name":"Ann"}"#).await;
     assert!(
         fixture
@@ -77,9 +86,8 @@ async fn walk(store: &Store, filter: &LeadFilter, limit: u32) -> (Vec<LeadId>, u
     }
 }
 
-#[tokio::test]
-async fn listing_is_newest_first_and_pages_hold_together() {
-    let fixture = Fixture::new().await;
+async fn listing_is_newest_first_and_pages_hold_together(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let mut created = Vec::new();
     for number in 0..25 {
         created.push(
@@ -102,9 +110,8 @@ async fn listing_is_newest_first_and_pages_hold_together() {
     }
 }
 
-#[tokio::test]
-async fn leads_that_come_in_while_paging_shift_nothing() {
-    let fixture = Fixture::new().await;
+async fn leads_that_come_in_while_paging_shift_nothing(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     for _ in 0..6 {
         fixture.lead("demo1", "{}").await;
     }
@@ -131,9 +138,8 @@ async fn leads_that_come_in_while_paging_shift_nothing() {
     assert_eq!((second.next_cursor, second.total), (None, 7));
 }
 
-#[tokio::test]
-async fn filters() {
-    let fixture = Fixture::new().await;
+async fn filters(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     for (source, name) in [
         ("voice", "Ann"),
         ("form", "Bob"),
@@ -199,9 +205,8 @@ async fn filters() {
     }
 }
 
-#[tokio::test]
-async fn counts_since() {
-    let fixture = Fixture::new().await;
+async fn counts_since(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     fixture.lead("demo1", "{}").await;
     let later = fixture.advance_ms(1000);
     fixture.lead("demo1", "{}").await;
@@ -218,9 +223,8 @@ async fn counts_since() {
     assert_eq!(since(Some(later)).await, (1, 1, 0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_creates_all_arrive() {
-    let fixture = Fixture::new().await;
+async fn concurrent_creates_all_arrive(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let tasks: Vec<_> = (0..16)
         .map(|task| {
             let store = fixture.store.clone();
@@ -248,9 +252,8 @@ async fn concurrent_creates_all_arrive() {
     );
 }
 
-#[tokio::test]
-async fn metrics_add_up_by_the_hour() {
-    let fixture = Fixture::new().await;
+async fn metrics_add_up_by_the_hour(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = &fixture.store;
     let demo = tenant("demo1");
     store.bump(&demo, "voice_commands", 2).await.unwrap();

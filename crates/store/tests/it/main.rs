@@ -1,5 +1,25 @@
-//! The store's behaviour over real database files.
+//! The store's behaviour over real databases: a `SQLite` file of its own, and a schema of its own in the PostgreSQL that
+//! `scripts/services start postgres` started.
 #![expect(clippy::unwrap_used, reason = "tests and their helpers")]
+
+/// The same tests on each backend.
+macro_rules! on_each_backend {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                super::$test(crate::fixture::Backend::Sqlite).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                super::$test(crate::fixture::Backend::Postgres).await;
+            })+
+        }
+    };
+}
 
 mod fixture;
 mod leads;
@@ -9,4 +29,5 @@ mod reports;
 mod requests;
 mod search;
 mod tenants;
+mod tenants_apart;
 mod workflows;

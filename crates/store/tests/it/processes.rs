@@ -1,14 +1,20 @@
 //! Two stores on one file, as the running server and a command beside it.
 
-use tidings_store::{NewKey, Store};
+use tidings_store::{NewKey, Store, StoreOptions};
 
-use crate::fixture::{Fixture, new_lead, tenant};
+use crate::fixture::{Backend, Fixture, new_lead, tenant};
 
-#[tokio::test]
-async fn each_sees_the_others_keys_at_once() {
-    let fixture = Fixture::new().await;
+on_each_backend! {
+    each_sees_the_others_keys_at_once,
+    both_write_without_losing_anything,
+    many_may_open_a_new_database_at_once,
+    a_write_that_is_given_up_happens_wholly_or_not_at_all,
+}
+
+async fn each_sees_the_others_keys_at_once(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let server = &fixture.store;
-    let command = Store::open(&fixture.url).await.unwrap();
+    let command = fixture.open_again().await.unwrap();
     // The server has read before, so that nothing is seen only because it is new.
     assert!(server.key_by_hash(&[1; 32]).await.unwrap().is_none());
     let permissions = vec!["admin".to_owned()];
@@ -36,10 +42,9 @@ async fn each_sees_the_others_keys_at_once() {
     assert_eq!(command.key_by_hash(&[2; 32]).await.unwrap().unwrap().0, second);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn both_write_without_losing_anything() {
-    let fixture = Fixture::new().await;
-    let command = Store::open(&fixture.url).await.unwrap();
+async fn both_write_without_losing_anything(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let command = fixture.open_again().await.unwrap();
     let tasks: Vec<_> = [fixture.store.clone(), command]
         .into_iter()
         .flat_map(|store| [store.clone(), store])
@@ -70,15 +75,14 @@ async fn both_write_without_losing_anything() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_may_open_a_new_file_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/tidings.db", folder.path().display());
+async fn many_may_open_a_new_database_at_once(backend: Backend) {
+    let fixture = Fixture::empty(backend).await;
     let tasks: Vec<_> = (0..8)
         .map(|_| {
-            let url = url.clone();
+            let mut options = StoreOptions::new(&fixture.url);
+            options.migrate = true;
             tokio::spawn(async move {
-                let store = Store::open(&url).await.unwrap();
+                let store = Store::open_with(options).await.unwrap();
                 store.ensure_tenant(&tenant("demo1"), "Demo").await.unwrap()
             })
         })
@@ -88,9 +92,8 @@ async fn many_may_open_a_new_file_at_once() {
     }
 }
 
-#[tokio::test]
-async fn a_write_that_is_given_up_happens_wholly_or_not_at_all() {
-    let fixture = Fixture::new().await;
+async fn a_write_that_is_given_up_happens_wholly_or_not_at_all(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = &fixture.store;
     let mut completed = 0;
     // Each attempt is dropped at another of its awaits, as when a client goes away.

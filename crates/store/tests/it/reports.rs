@@ -3,7 +3,18 @@ use tidings_store::{
     NodeId, NodeOutcome, NodeReport, NodeStatus, OwnerId, Store, StoreError, WorkflowId,
 };
 
-use crate::fixture::Fixture;
+use crate::fixture::{Backend, Fixture};
+
+on_each_backend! {
+    an_execution_from_pending_to_completed,
+    progress_is_given_or_computed_and_never_falls,
+    illegal_transitions_change_nothing,
+    nodes_move_the_execution,
+    what_is_said_about_a_node,
+    late_node_reports_do_not_reopen_what_has_ended,
+    a_total_that_becomes_known_later,
+    concurrent_reports_with_repeats_count_each_node_once,
+}
 
 fn id() -> ExecutionId {
     ExecutionId::new("e1").unwrap()
@@ -63,9 +74,8 @@ fn progress(outcome: NodeOutcome) -> Option<(f64, u32)> {
     }
 }
 
-#[tokio::test]
-async fn an_execution_from_pending_to_completed() {
-    let fixture = Fixture::new().await;
+async fn an_execution_from_pending_to_completed(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = &fixture.store;
     put(store, Some(7)).await;
     let running = ExecutionReport {
@@ -104,9 +114,8 @@ async fn an_execution_from_pending_to_completed() {
     );
 }
 
-#[tokio::test]
-async fn progress_is_given_or_computed_and_never_falls() {
-    let fixture = Fixture::new().await;
+async fn progress_is_given_or_computed_and_never_falls(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, None).await;
     let running = ExecutionReport::new(ExecutionStatus::Running);
@@ -182,9 +191,8 @@ async fn progress_is_given_or_computed_and_never_falls() {
     }
 }
 
-#[tokio::test]
-async fn illegal_transitions_change_nothing() {
-    let fixture = Fixture::new().await;
+async fn illegal_transitions_change_nothing(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, Some(2)).await;
     let refused = async |status| match store
@@ -226,9 +234,8 @@ async fn illegal_transitions_change_nothing() {
     assert!(matches!(unknown, Err(StoreError::NotFound { what: "execution" })));
 }
 
-#[tokio::test]
-async fn nodes_move_the_execution() {
-    let fixture = Fixture::new().await;
+async fn nodes_move_the_execution(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, Some(4)).await;
     report(&store, ExecutionReport::new(ExecutionStatus::Running)).await;
@@ -270,9 +277,8 @@ async fn nodes_move_the_execution() {
     );
 }
 
-#[tokio::test]
-async fn what_is_said_about_a_node() {
-    let fixture = Fixture::new().await;
+async fn what_is_said_about_a_node(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, Some(4)).await;
     let first = report_node(&store, "n1", NodeStatus::Running)
@@ -324,9 +330,8 @@ async fn what_is_said_about_a_node() {
     assert!(matches!(refusal, Err(StoreError::Invalid { .. })));
 }
 
-#[tokio::test]
-async fn late_node_reports_do_not_reopen_what_has_ended() {
-    let fixture = Fixture::new().await;
+async fn late_node_reports_do_not_reopen_what_has_ended(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, Some(2)).await;
     report(&store, ExecutionReport::new(ExecutionStatus::Completed)).await;
@@ -345,9 +350,8 @@ async fn late_node_reports_do_not_reopen_what_has_ended() {
     );
 }
 
-#[tokio::test]
-async fn a_total_that_becomes_known_later() {
-    let fixture = Fixture::new().await;
+async fn a_total_that_becomes_known_later(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, None).await;
     assert_eq!(
@@ -360,9 +364,8 @@ async fn a_total_that_becomes_known_later() {
     assert_eq!((execution.progress_percentage, execution.total_nodes), (25.0, 4));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_reports_with_repeats_count_each_node_once() {
-    let fixture = Fixture::new().await;
+async fn concurrent_reports_with_repeats_count_each_node_once(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     put(&store, Some(20)).await;
     let tasks: Vec<_> = (0..8)

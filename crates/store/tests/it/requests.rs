@@ -3,7 +3,16 @@ use tidings_store::{
     StoreError, StoredResponse,
 };
 
-use crate::fixture::{Fixture, new_lead, tenant};
+use crate::fixture::{Backend, Fixture, new_lead, tenant};
+
+on_each_backend! {
+    a_write_under_one_key_happens_once,
+    keys_are_forgotten_after_a_day,
+    concurrent_repeats_leave_one_lead,
+    answers_of_effects_elsewhere,
+    the_newest_dead_letters_are_kept,
+    dead_letters_are_bounded,
+}
 
 fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
     IdempotentRequest::new("tenant:demo1", key, [fingerprint; 32]).unwrap()
@@ -33,9 +42,8 @@ async fn lead_total(fixture: &Fixture) -> u64 {
         .total
 }
 
-#[tokio::test]
-async fn a_write_under_one_key_happens_once() {
-    let fixture = Fixture::new().await;
+async fn a_write_under_one_key_happens_once(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let Once::Fresh(lead) = create_once(&fixture, &request("k1", 1)).await.unwrap() else {
         panic!()
     };
@@ -76,9 +84,8 @@ async fn a_write_under_one_key_happens_once() {
     );
 }
 
-#[tokio::test]
-async fn keys_are_forgotten_after_a_day() {
-    let fixture = Fixture::new().await;
+async fn keys_are_forgotten_after_a_day(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     create_once(&fixture, &request("k1", 1)).await.unwrap();
     fixture.advance_ms(IDEMPOTENCY_TTL_MS - 1);
     assert!(matches!(
@@ -93,9 +100,8 @@ async fn keys_are_forgotten_after_a_day() {
     assert_eq!(lead_total(&fixture).await, 2);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_repeats_leave_one_lead() {
-    let fixture = std::sync::Arc::new(Fixture::new().await);
+async fn concurrent_repeats_leave_one_lead(backend: Backend) {
+    let fixture = std::sync::Arc::new(Fixture::new(backend).await);
     let tasks: Vec<_> = (0..16)
         .map(|_| {
             let fixture = std::sync::Arc::clone(&fixture);
@@ -109,9 +115,8 @@ async fn concurrent_repeats_leave_one_lead() {
     assert_eq!((fresh, lead_total(&fixture).await), (1, 1));
 }
 
-#[tokio::test]
-async fn answers_of_effects_elsewhere() {
-    let fixture = Fixture::new().await;
+async fn answers_of_effects_elsewhere(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let answer = |body: &str| StoredResponse {
         status: 200,
@@ -148,9 +153,8 @@ async fn answers_of_effects_elsewhere() {
     }
 }
 
-#[tokio::test]
-async fn the_newest_dead_letters_are_kept() {
-    let fixture = Fixture::with(|options| options.dead_letters_max = 3).await;
+async fn the_newest_dead_letters_are_kept(backend: Backend) {
+    let fixture = Fixture::with(backend, |options| options.dead_letters_max = 3).await;
     let store = &fixture.store;
     let mut dropped = Vec::new();
     for event in ["a", "b", "c", "d", "e"] {
@@ -181,9 +185,8 @@ async fn the_newest_dead_letters_are_kept() {
     );
 }
 
-#[tokio::test]
-async fn dead_letters_are_bounded() {
-    let fixture = Fixture::new().await;
+async fn dead_letters_are_bounded(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let event = vec![0xff; DEAD_LETTER_BYTES_MAX + 10];
     let reason = "ø".repeat(1000);

@@ -1,7 +1,17 @@
 use tidings_store::{LeadFilter, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, TimeRange};
 use tidings_wire::time::Timestamp;
 
-use crate::fixture::{Fixture, START_MS, new_lead, tenant};
+use crate::fixture::{Backend, Fixture, START_MS, new_lead, tenant};
+
+on_each_backend! {
+    terms_match_as_prefixes_and_all_must,
+    best_first,
+    a_query_without_a_term_finds_nothing,
+    a_query_is_never_read_as_query_language,
+    status_range_and_limit,
+    odd_payloads_are_stored_and_searched,
+    totals_stop_at_their_bound,
+}
 
 async fn search(fixture: &Fixture, tenant_id: &str, query: &str) -> LeadHits {
     let search = LeadSearch {
@@ -22,8 +32,8 @@ fn names(hits: &LeadHits) -> Vec<String> {
         .collect()
 }
 
-async fn with_leads() -> Fixture {
-    let fixture = Fixture::new().await;
+async fn with_leads(backend: Backend) -> Fixture {
+    let fixture = Fixture::new(backend).await;
     for payload in [
         r#"{"name":"John Doe","email":"john@example.com","company":"Acme Corp","phone":"+45 12 34 56 78"}"#,
         r#"{"name":"Jane Johnson","email":"jane@acme.test","notes":"met John at the fair"}"#,
@@ -40,9 +50,8 @@ async fn with_leads() -> Fixture {
     fixture
 }
 
-#[tokio::test]
-async fn terms_match_as_prefixes_and_all_must() {
-    let fixture = with_leads().await;
+async fn terms_match_as_prefixes_and_all_must(backend: Backend) {
+    let fixture = with_leads(backend).await;
     let cases: [(&str, u64); 22] = [
         ("john", 2),
         ("JOHN", 2),
@@ -77,9 +86,8 @@ async fn terms_match_as_prefixes_and_all_must() {
     }
 }
 
-#[tokio::test]
-async fn best_first() {
-    let fixture = with_leads().await;
+async fn best_first(backend: Backend) {
+    let fixture = with_leads(backend).await;
     // A name outweighs notes.
     assert_eq!(
         names(&search(&fixture, "demo1", "john").await),
@@ -94,9 +102,8 @@ async fn best_first() {
     assert_eq!((hits.total, hits.leads[0].id), (2, newer.id));
 }
 
-#[tokio::test]
-async fn a_query_without_a_term_finds_nothing() {
-    let fixture = with_leads().await;
+async fn a_query_without_a_term_finds_nothing(backend: Backend) {
+    let fixture = with_leads(backend).await;
     for query in ["", " ", "***", "\"", "' -- ", "\u{0}", "🙂", "\u{301}"] {
         assert_eq!(
             search(&fixture, "demo1", query).await,
@@ -106,9 +113,8 @@ async fn a_query_without_a_term_finds_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_query_is_never_read_as_query_language() {
-    let fixture = with_leads().await;
+async fn a_query_is_never_read_as_query_language(backend: Backend) {
+    let fixture = with_leads(backend).await;
     let cases = [
         ("john OR jane", 0),
         ("john NOT doe", 0),
@@ -138,9 +144,8 @@ async fn a_query_is_never_read_as_query_language() {
     assert_eq!(search(&fixture, "nobody", "john").await, LeadHits::default());
 }
 
-#[tokio::test]
-async fn status_range_and_limit() {
-    let fixture = with_leads().await;
+async fn status_range_and_limit(backend: Backend) {
+    let fixture = with_leads(backend).await;
     let at = |offset| Some(Timestamp::from_millis(START_MS + offset));
     let all = LeadSearch {
         query: "j".to_owned(),
@@ -202,9 +207,8 @@ async fn status_range_and_limit() {
     }
 }
 
-#[tokio::test]
-async fn odd_payloads_are_stored_and_searched() {
-    let fixture = Fixture::new().await;
+async fn odd_payloads_are_stored_and_searched(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let deep = format!(
         r#"{{"name":"Deep","tree":{}{}}}"#,
         "[".repeat(5000),
@@ -220,17 +224,19 @@ async fn odd_payloads_are_stored_and_searched() {
     assert_eq!(search(&fixture, "demo1", &"x".repeat(1000)).await.total, 1);
 }
 
-#[tokio::test]
-async fn totals_stop_at_their_bound() {
-    // In memory: ten thousand commits to a disk would take long.
-    let store = tidings_store::Store::open("sqlite::memory:").await.unwrap();
+async fn totals_stop_at_their_bound(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
     let demo = tenant("demo1");
-    store.ensure_tenant(&demo, "Demo").await.unwrap();
-    for _ in 0..SEARCH_TOTAL_MAX + 5 {
-        store
-            .create_lead(new_lead("demo1", r#"{"name":"Ann"}"#))
-            .await
-            .unwrap();
+    // Side by side: on SQLite they share their commits.
+    let tasks: Vec<_> = (0..SEARCH_TOTAL_MAX + 5)
+        .map(|_| store.clone())
+        .map(|store| {
+            tokio::spawn(async move { store.create_lead(new_lead("demo1", r#"{"name":"Ann"}"#)).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
     }
     let search = LeadSearch {
         query: "ann".to_owned(),

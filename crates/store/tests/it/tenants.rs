@@ -1,6 +1,15 @@
 use tidings_store::{KeyId, KeyStanding, NewKey, NewTenant, StoreError};
 
-use crate::fixture::{Fixture, START_MS, tenant};
+use crate::fixture::{Backend, Fixture, START_MS, tenant};
+
+on_each_backend! {
+    tenants_are_created_once,
+    keys_are_found_by_hash,
+    keys_that_cannot_be_stored,
+    seeding_twice_leaves_one_key,
+    the_standing_of_a_key,
+    uses_are_noted,
+}
 
 fn permissions(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -16,9 +25,8 @@ fn new_key(tenant_id: &str, hash: u8) -> NewKey {
     }
 }
 
-#[tokio::test]
-async fn tenants_are_created_once() {
-    let fixture = Fixture::new().await;
+async fn tenants_are_created_once(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let created = store
         .create_tenant(NewTenant {
@@ -62,9 +70,8 @@ async fn tenants_are_created_once() {
     );
 }
 
-#[tokio::test]
-async fn keys_are_found_by_hash() {
-    let fixture = Fixture::new().await;
+async fn keys_are_found_by_hash(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let key = store.create_key(new_key("demo1", 1)).await.unwrap();
     let (found, owner) = store.key_by_hash(&[1; 32]).await.unwrap().unwrap();
@@ -77,9 +84,8 @@ async fn keys_are_found_by_hash() {
     assert!(store.list_keys(&tenant("demo2")).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn keys_that_cannot_be_stored() {
-    let fixture = Fixture::new().await;
+async fn keys_that_cannot_be_stored(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     store.create_key(new_key("demo1", 1)).await.unwrap();
     assert!(matches!(
@@ -102,9 +108,8 @@ async fn keys_that_cannot_be_stored() {
     }
 }
 
-#[tokio::test]
-async fn seeding_twice_leaves_one_key() {
-    let fixture = Fixture::new().await;
+async fn seeding_twice_leaves_one_key(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let first = store
         .ensure_key(&tenant("demo1"), [7; 32], &permissions(&["admin"]))
@@ -121,9 +126,8 @@ async fn seeding_twice_leaves_one_key() {
     assert!(matches!(stolen, Err(StoreError::Conflict { .. })));
 }
 
-#[tokio::test]
-async fn the_standing_of_a_key() {
-    let fixture = Fixture::new().await;
+async fn the_standing_of_a_key(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = &fixture.store;
     let end = fixture.advance_ms(1000);
     let key = NewKey {
@@ -164,9 +168,8 @@ async fn the_standing_of_a_key() {
     ));
 }
 
-#[tokio::test]
-async fn uses_are_noted() {
-    let fixture = Fixture::new().await;
+async fn uses_are_noted(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let key = fixture.store.create_key(new_key("demo1", 1)).await.unwrap();
     let later = fixture.advance_ms(5000);
     let uses = [

@@ -1,7 +1,15 @@
 use serde_json::value::RawValue;
 use tidings_store::{ExecutionId, NewExecution, NewWorkflow, OwnerId, Store, StoreError, WorkflowId};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Backend, Fixture};
+
+on_each_backend! {
+    workflows_are_put_and_replaced,
+    executions_belong_to_their_workflows_owner_unless_they_have_their_own,
+    whose_rooms_to_empty,
+    deleting_a_workflow_takes_its_executions_along,
+    what_a_user_owns_among_many,
+}
 
 fn owner(id: &str) -> OwnerId {
     OwnerId::new(id).unwrap()
@@ -38,9 +46,8 @@ async fn owner_of(store: &Store, id: &str) -> Option<String> {
     owner.map(|owner| owner.as_str().to_owned())
 }
 
-#[tokio::test]
-async fn workflows_are_put_and_replaced() {
-    let fixture = Fixture::new().await;
+async fn workflows_are_put_and_replaced(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = &fixture.store;
     let data = RawValue::from_string(r#"{"b":1.0,"a":2}"#.to_owned()).unwrap();
     let new = NewWorkflow {
@@ -81,9 +88,8 @@ async fn workflows_are_put_and_replaced() {
     ));
 }
 
-#[tokio::test]
-async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own() {
-    let fixture = Fixture::new().await;
+async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     let refused = store.put_execution(execution("e1", "w1", None)).await;
     assert!(
@@ -138,9 +144,8 @@ async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own()
     assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
 }
 
-#[tokio::test]
-async fn whose_rooms_to_empty() {
-    let fixture = Fixture::new().await;
+async fn whose_rooms_to_empty(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     for (id, owner_id) in [("w1", "ann"), ("w2", "ann")] {
         store.put_workflow(workflow(id, owner_id)).await.unwrap();
@@ -166,9 +171,8 @@ async fn whose_rooms_to_empty() {
     );
 }
 
-#[tokio::test]
-async fn deleting_a_workflow_takes_its_executions_along() {
-    let fixture = Fixture::new().await;
+async fn deleting_a_workflow_takes_its_executions_along(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     store.put_workflow(workflow("w1", "ann")).await.unwrap();
     store
@@ -181,9 +185,8 @@ async fn deleting_a_workflow_takes_its_executions_along() {
     assert!(store.delete_workflow(&workflow_id("w1")).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn what_a_user_owns_among_many() {
-    let fixture = Fixture::new().await;
+async fn what_a_user_owns_among_many(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
     let store = fixture.store.clone();
     store.put_workflow(workflow("w1", "ann")).await.unwrap();
     store.put_workflow(workflow("w2", "bob")).await.unwrap();

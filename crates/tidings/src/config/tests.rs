@@ -109,7 +109,8 @@ fn a_later_source_wins() {
     );
     assert_eq!(config.server.data_dir, PathBuf::from("flag"), "the flag over all");
     assert_eq!(
-        config.store.url, "sqlite://flag/tidings.db",
+        config.store.url.expose(),
+        "sqlite://flag/tidings.db",
         "defaults follow the data directory that won"
     );
     let printed = effective(&loaded);

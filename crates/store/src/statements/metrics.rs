@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row, SqliteConnection};
-
+use crate::database::{Transaction, sql};
 use crate::{MetricIncrement, StoreError, TenantId};
 
 pub(crate) async fn add(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     increment: &MetricIncrement,
     hour: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO metric_rollup (tenant_id, metric, hour, count) VALUES (?, ?, ?, ?)
-         ON CONFLICT (tenant_id, metric, hour) DO UPDATE SET count = count + excluded.count",
+    sql(
+        "INSERT INTO metric_rollup (tenant_id, metric, hour, count) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, metric, hour) DO UPDATE SET count = metric_rollup.count + excluded.count",
     )
     .bind(increment.tenant.as_str())
     .bind(increment.metric)
     .bind(hour)
     .bind(increment.count)
-    .execute(connection)
+    .execute(transaction)
     .await
-    .map_err(|error| match StoreError::from(error) {
+    .map_err(|error| match error {
         StoreError::NotFound { .. } => StoreError::NotFound { what: "tenant" },
         other => other,
     })?;
@@ -29,18 +28,18 @@ pub(crate) async fn add(
 }
 
 pub(crate) async fn counts(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     tenant: &TenantId,
     since: i64,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
-    sqlx::query(
-        "SELECT metric, sum(count) FROM metric_rollup WHERE tenant_id = ? AND hour >= ? GROUP BY metric",
+    sql(
+        "SELECT metric, CAST(sum(count) AS BIGINT) FROM metric_rollup WHERE tenant_id = $1 AND hour >= $2 GROUP BY metric",
     )
     .bind(tenant.as_str())
     .bind(since)
-    .fetch_all(connection)
+    .fetch_all(transaction)
     .await?
     .iter()
-    .map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.unsigned_abs())))
+    .map(|row| Ok((row.get(0)?, row.number(1)?)))
     .collect()
 }

@@ -1,0 +1,11 @@
+//! The statements of each area, in SQL that `SQLite` and PostgreSQL both understand.
+
+pub(crate) mod dead_letters;
+pub(crate) mod executions;
+pub(crate) mod idempotency;
+pub(crate) mod keys;
+pub(crate) mod lead_search;
+pub(crate) mod leads;
+pub(crate) mod metrics;
+pub(crate) mod tenants;
+pub(crate) mod workflows;

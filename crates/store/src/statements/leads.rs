@@ -1,0 +1,168 @@
+//! Statements on leads.
+
+use tidings_wire::time::Timestamp;
+
+use super::{lead_search, tenants};
+use crate::database::{Row, Statement, Transaction, sql};
+use crate::{
+    Lead, LeadCursor, LeadFilter, LeadId, LeadPayload, LeadSource, LeadStatus, StoreError, TenantId,
+    TimeRange,
+};
+
+pub(super) const COLUMNS: &str =
+    "l.id, l.tenant_id, l.source, l.status, l.payload, l.created_at, l.updated_at";
+
+pub(crate) async fn insert(transaction: &mut Transaction, lead: &Lead) -> Result<(), StoreError> {
+    let Some(tenant) = tenants::number(transaction, &lead.tenant_id).await? else {
+        return Err(StoreError::NotFound { what: "tenant" });
+    };
+    let number: i64 = sql(
+        "INSERT INTO lead (id, tenant_id, source, status, payload, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING number",
+    )
+    .bind(lead.id.as_bytes())
+    .bind(lead.tenant_id.as_str())
+    .bind(lead.source.as_str())
+    .bind(lead.status.as_str())
+    .bind(lead.payload.as_raw().get())
+    .bind(lead.created_at.as_millis())
+    .bind(lead.updated_at.as_millis())
+    .fetch_one(transaction)
+    .await?
+    .get(0)?;
+    lead_search::insert(transaction, tenant, number, &lead.payload).await
+}
+
+pub(crate) async fn find(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    id: LeadId,
+) -> Result<Option<Lead>, StoreError> {
+    sql(
+        "SELECT id, tenant_id, source, status, payload, created_at, updated_at
+         FROM lead WHERE id = $1 AND tenant_id = $2",
+    )
+    .bind(id.as_bytes())
+    .bind(tenant.as_str())
+    .fetch_optional(transaction)
+    .await?
+    .map(|row| from_row(&row))
+    .transpose()
+}
+
+pub(crate) async fn counts(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    since: Option<Timestamp>,
+) -> Result<Vec<(LeadStatus, u64)>, StoreError> {
+    sql("SELECT status, count(*) FROM lead WHERE tenant_id = $1 AND created_at >= $2 GROUP BY status")
+        .bind(tenant.as_str())
+        .bind(since.map_or(i64::MIN, Timestamp::as_millis))
+        .fetch_all(transaction)
+        .await?
+        .iter()
+        .map(|row| Ok((status(&row.get::<String>(0)?)?, row.number(1)?)))
+        .collect()
+}
+
+/// The leads that a listing is about.
+pub(crate) struct Matching<'a> {
+    tenant: &'a TenantId,
+    filter: &'a LeadFilter,
+    expression: Option<String>,
+}
+
+impl<'a> Matching<'a> {
+    pub(crate) async fn new(
+        transaction: &mut Transaction,
+        tenant: &'a TenantId,
+        filter: &'a LeadFilter,
+        terms: Option<&[String]>,
+    ) -> Result<Matching<'a>, StoreError> {
+        let expression = match terms {
+            None => None,
+            Some(terms) => {
+                let number = tenants::number(transaction, tenant).await?.unwrap_or_default();
+                Some(lead_search::match_expression(transaction, number, terms))
+            }
+        };
+        Ok(Matching {
+            tenant,
+            filter,
+            expression,
+        })
+    }
+
+    pub(crate) async fn count(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
+        let mut query = sql("SELECT count(*) FROM lead l WHERE ");
+        self.push_conditions(&mut query, transaction);
+        query.fetch_one(transaction).await?.number(0)
+    }
+
+    pub(crate) async fn newest(
+        &self,
+        transaction: &mut Transaction,
+        limit: u32,
+        after: Option<&'a LeadCursor>,
+    ) -> Result<Vec<Lead>, StoreError> {
+        let mut query = sql("SELECT ");
+        query.push(COLUMNS).push(" FROM lead l WHERE ");
+        self.push_conditions(&mut query, transaction);
+        if let Some(cursor) = after {
+            query
+                .push(" AND (l.created_at, l.id) < (")
+                .push_bind(cursor.created_at.as_millis());
+            query.push(", ").push_bind(cursor.id.as_bytes()).push(")");
+        }
+        query
+            .push(" ORDER BY l.created_at DESC, l.id DESC LIMIT ")
+            .push_bind(limit);
+        query.fetch_all(transaction).await?.iter().map(from_row).collect()
+    }
+
+    fn push_conditions<'q>(&'q self, query: &mut Statement<'q>, transaction: &Transaction) {
+        query.push("l.tenant_id = ").push_bind(self.tenant.as_str());
+        push_status_and_range(query, self.filter.status, self.filter.created);
+        if let Some(source) = &self.filter.source {
+            query.push(" AND l.source = ").push_bind(source.as_str());
+        }
+        if let Some(expression) = &self.expression {
+            query.push(" AND l.number IN (");
+            lead_search::push_numbers(query, transaction, expression);
+            query.push(")");
+        }
+    }
+}
+
+pub(super) fn push_status_and_range(
+    query: &mut Statement<'_>,
+    status: Option<LeadStatus>,
+    created: TimeRange,
+) {
+    if let Some(status) = status {
+        query.push(" AND l.status = ").push_bind(status.as_str());
+    }
+    if let Some(from) = created.from {
+        query.push(" AND l.created_at >= ").push_bind(from.as_millis());
+    }
+    if let Some(to) = created.to {
+        query.push(" AND l.created_at <= ").push_bind(to.as_millis());
+    }
+}
+
+pub(super) fn from_row(row: &Row) -> Result<Lead, StoreError> {
+    Ok(Lead {
+        id: LeadId::stored(&row.get::<Vec<u8>>(0)?)?,
+        tenant_id: TenantId::stored(row.get(1)?),
+        source: LeadSource::stored(row.get(2)?),
+        status: status(&row.get::<String>(3)?)?,
+        payload: LeadPayload::stored(row.get(4)?)?,
+        created_at: Timestamp::from_millis(row.get(5)?),
+        updated_at: Timestamp::from_millis(row.get(6)?),
+    })
+}
+
+fn status(text: &str) -> Result<LeadStatus, StoreError> {
+    text.parse()
+        .map_err(|_| StoreError::corrupt("a lead has an unknown status"))
+}
