@@ -19,9 +19,9 @@ export class Server {
 
   /**
    * On free ports; with `defaultPorts`, on the ports the documents name. `tls` is `{listeners, authority}`: these
-   * gateways speak TLS with a certificate of the authority's.
+   * gateways speak TLS with a certificate of the authority's. `dataDir` is one that a killed server left.
    */
-  static async start({ defaultPorts = false, env = {}, tls } = {}) {
+  static async start({ defaultPorts = false, env = {}, tls, dataDir } = {}) {
     if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: run \`cargo build --release\` or set TIDINGS_BIN`);
     const server = new Server();
     server.tls = tls;
@@ -30,7 +30,9 @@ export class Server {
       TIDINGS__TLS__CERTIFICATE: tls.authority.file,
       TIDINGS__TLS__KEY: tls.authority.file,
     } : {};
-    server.dataDir = mkdtempSync(path.join(os.tmpdir(), 'tidings-'));
+    server.env = env;
+    server.dataDir = dataDir ?? mkdtempSync(path.join(os.tmpdir(), 'tidings-'));
+    rmSync(path.join(server.dataDir, 'listeners.json'), { force: true });
     const listens = defaultPorts ? {} : Object.fromEntries(GATEWAYS.map((name) => [`TIDINGS__${name.toUpperCase()}__LISTEN`, '127.0.0.1:0']));
     server.#child = new Child(BINARY, ['--data-dir', server.dataDir], { cwd: server.dataDir, env: { ...listens, ...ofTls, ...env } });
     try {
@@ -67,7 +69,7 @@ export class Server {
 
   /** The output of a command of the same binary on this server's data. */
   command(...args) {
-    return run(BINARY, ['--data-dir', this.dataDir, ...args]).trim();
+    return run(BINARY, ['--data-dir', this.dataDir, ...args], { env: this.env }).trim();
   }
 
   token(user, ...more) {
@@ -106,6 +108,12 @@ export class Server {
   /** Resident memory in KiB, from /proc. */
   get residentKib() {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
+  }
+
+  /** Ends it without a chance to do anything, and leaves its data where they are. */
+  async kill() {
+    this.signal('SIGKILL');
+    await this.#child.exited;
   }
 
   async stop() {

@@ -11,12 +11,13 @@ mod unavailable;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_access::Permission;
-use tidings_store::{Lead, TenantId};
+use tidings_store::OutboxEvent;
 
 pub(crate) use create_lead::Parameters as LeadFields;
 pub(crate) use execution::execute;
 pub(crate) use request::Request;
 
+use crate::authentication::Principal;
 use crate::flow::Flow;
 use crate::parameters::Detail;
 use crate::response::Failure;
@@ -49,8 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) data: Box<RawValue>,
     /// The same for the room: a message, counts and ids, never leads.
     pub(crate) summary: Box<RawValue>,
-    /// A lead to tell the room of.
-    pub(crate) created: Option<Lead>,
+    /// What was stored to tell the room.
+    pub(crate) event: Option<OutboxEvent>,
 }
 
 impl CommandName {
@@ -91,10 +92,11 @@ impl CommandName {
 }
 
 impl Command {
-    async fn run(&self, flow: &Flow, tenant: &TenantId) -> Result<Outcome, Failure> {
+    async fn run(&self, flow: &Flow, principal: &Principal) -> Result<Outcome, Failure> {
+        let tenant = &principal.tenant;
         match self {
             Command::GetLeads(parameters) => parameters.run(flow, tenant).await,
-            Command::CreateLead(parameters) => parameters.run(flow, tenant).await,
+            Command::CreateLead(parameters) => parameters.run(flow, principal).await,
             Command::SearchLeads(parameters) => parameters.run(flow, tenant).await,
             Command::GetMetrics(parameters) => parameters.run(flow, tenant).await,
         }
@@ -106,7 +108,7 @@ impl Outcome {
         Ok(Outcome {
             data: serde_json::value::to_raw_value(data)?,
             summary: serde_json::value::to_raw_value(summary)?,
-            created: None,
+            event: None,
         })
     }
 }

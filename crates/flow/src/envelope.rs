@@ -1,8 +1,10 @@
 //! Events of a tenant, in the envelope that the gateway's clients know.
 
 use serde::Serialize;
-use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
-use tidings_store::{Lead, LeadId, LeadPayload, LeadSource, LeadStatus, TenantId};
+use tidings_hub::{Event, EventId, EventIdError, Gateway, Gateways, RoomName};
+use tidings_store::{
+    Lead, LeadEdited, LeadId, LeadPayload, LeadSource, LeadStatus, NewOutboxEvent, OutboxEvent, TenantId,
+};
 use tidings_wire::time::Timestamp;
 
 /// The kinds of events that this gateway publishes so far.
@@ -50,6 +52,25 @@ struct LeadCreated<'a> {
     payload: &'a LeadPayload,
 }
 
+#[derive(Serialize)]
+struct LeadUpdated<'a> {
+    status: LeadStatus,
+    source: &'a LeadSource,
+    payload: &'a LeadPayload,
+    changes: &'a LeadPayload,
+}
+
+#[derive(Serialize)]
+struct LeadStatusChanged<'a> {
+    from: LeadStatus,
+    to: LeadStatus,
+    status: LeadStatus,
+    source: &'a LeadSource,
+}
+
+#[derive(Serialize)]
+struct LeadDeleted {}
+
 /// The room of everybody in a tenant.
 pub(crate) fn tenant_room(tenant: &TenantId) -> RoomName {
     RoomName::new(&format!("tenant:{tenant}"))
@@ -66,22 +87,90 @@ pub(crate) fn voice_event(
     event(EventKind::Voice, kind, tenant, None, Origin::Voice, data, time)
 }
 
-/// The `LEAD_CREATED` of a new lead.
-pub(crate) fn lead_created(lead: &Lead, origin: Origin, time: Timestamp) -> serde_json::Result<Event> {
+/// The `LEAD_CREATED` of a new lead, to be stored with it.
+pub(crate) fn lead_created(lead: &Lead, origin: Origin) -> NewOutboxEvent {
     let data = LeadCreated {
         status: lead.status,
         source: &lead.source,
         payload: &lead.payload,
     };
-    event(
+    lead_event("LEAD_CREATED", lead, origin, &data, lead.created_at)
+}
+
+/// The `LEAD_UPDATED` or `LEAD_STATUS_CHANGED` of an edit, to be stored with it; none if nothing changed.
+pub(crate) fn lead_edited(edited: &LeadEdited, origin: Origin) -> Option<NewOutboxEvent> {
+    let LeadEdited {
+        before,
+        after,
+        changes,
+    } = edited;
+    let (status, source, time) = (after.status, &after.source, after.updated_at);
+    if !edited.is_changed() {
+        return None;
+    }
+    Some(if before.status == status {
+        let payload = &after.payload;
+        let data = LeadUpdated {
+            status,
+            source,
+            payload,
+            changes,
+        };
+        lead_event("LEAD_UPDATED", after, origin, &data, time)
+    } else {
+        let data = LeadStatusChanged {
+            from: before.status,
+            to: status,
+            status,
+            source,
+        };
+        lead_event("LEAD_STATUS_CHANGED", after, origin, &data, time)
+    })
+}
+
+/// The `LEAD_DELETED` of a lead, to be stored with its end.
+pub(crate) fn lead_deleted(lead: &Lead, origin: Origin, time: Timestamp) -> NewOutboxEvent {
+    lead_event("LEAD_DELETED", lead, origin, &LeadDeleted {}, time)
+}
+
+/// A stored event as it is published: under its id, however often.
+pub(crate) fn stored(stored: OutboxEvent) -> Result<Event, EventIdError> {
+    Ok(Event {
+        id: stored.event.id.parse()?,
+        rooms: vec![tenant_room(&stored.tenant)],
+        kind: stored.event.kind.into(),
+        name: None,
+        key: None,
+        data: stored.event.data,
+        time: stored.created_at,
+        gateways: Gateways::only(Gateway::Flow),
+        exclude: Vec::new(),
+        source: "flow".into(),
+    })
+}
+
+fn lead_event(
+    r#type: &'static str,
+    lead: &Lead,
+    origin: Origin,
+    data: &impl Serialize,
+    time: Timestamp,
+) -> NewOutboxEvent {
+    let event = event(
         EventKind::Lead,
-        "LEAD_CREATED",
+        r#type,
         &lead.tenant_id,
         Some(lead.id),
         origin,
-        &data,
+        data,
         time,
     )
+    .expect("Invariant: an event of a lead holds texts, times and finished JSON only");
+    NewOutboxEvent {
+        id: event.id.to_string(),
+        kind: event.kind.into_string(),
+        data: event.data,
+    }
 }
 
 fn event(
@@ -119,6 +208,8 @@ fn event(
 
 #[cfg(test)]
 mod tests {
+    use tidings_store::LeadVersion;
+
     use super::*;
 
     #[test]
@@ -151,9 +242,9 @@ mod tests {
             payload: LeadPayload::parse(r#"{"name":"Ann","age":1.50}"#).unwrap(),
             created_at: time,
             updated_at: time,
+            version: LeadVersion(1),
         };
-        let event = lead_created(&lead, Origin::Form, time).unwrap();
-        assert!(!event.gateways.contains(Gateway::Tasks));
+        let event = lead_created(&lead, Origin::Form);
         assert_eq!(
             event.data.get(),
             format!(

@@ -3,6 +3,7 @@
 mod admission;
 mod health;
 mod live;
+mod outbox;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::{http, plain, socket};
 use admission::Queries;
 pub use health::Health;
 pub(crate) use live::{LiveConnection, LiveHandle};
+pub use outbox::OutboxFigures;
 
 /// Commands and writes under way at one time. The store writes one after the other; more would only wait in memory.
 const COMMANDS_MAX: usize = 1_024;
@@ -56,6 +58,7 @@ struct Inner {
     tenants: Quota<TenantId>,
     commands: Arc<Semaphore>,
     queries: Queries,
+    outbox: outbox::Outbox,
 }
 
 impl Flow {
@@ -79,9 +82,11 @@ impl Flow {
             tenants: Quota::new(limits.connections_per_tenant_max),
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             queries: Queries::default(),
+            outbox: outbox::Outbox::default(),
         }));
         flow.transport().spawn(flow.clone().write_usage());
         flow.transport().spawn(flow.clone().watch_keys());
+        flow.transport().spawn(flow.clone().drain_outbox());
         flow
     }
 
@@ -128,13 +133,21 @@ impl Flow {
         self.0.queries.admit().await
     }
 
-    /// Publishes a tenant's event. A failure is logged here; callers only decide what follows from it.
+    /// Publishes a tenant's event that is stored nowhere. A failure is logged and counted here; callers only decide what
+    /// follows from it.
     pub(crate) async fn publish(
         &self,
         tenant: &TenantId,
         event: serde_json::Result<Event>,
     ) -> Result<(), Failure> {
-        let event = event?;
+        let published = self.hand_to_bus(tenant, event?).await;
+        if published.is_err() {
+            self.usage().count(tenant, "lost_events");
+        }
+        published
+    }
+
+    async fn hand_to_bus(&self, tenant: &TenantId, event: Event) -> Result<(), Failure> {
         let metric = if *event.kind == *EventKind::Lead.as_str() {
             "events.lead_event"
         } else {
@@ -147,8 +160,7 @@ impl Flow {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(%error, event = %id, %tenant, "an event was lost, the bus did not take it");
-                self.usage().count(tenant, "lost_events");
+                tracing::warn!(%error, event = %id, %tenant, "the bus did not take an event");
                 Err(Failure::ServiceUnavailable)
             }
         }

@@ -1,12 +1,14 @@
 //! Leads over HTTP.
 
+mod conditions;
+mod edit;
 mod form;
 mod leads;
 mod write;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use tidings_access::Permission;
 use tidings_store::StoreError;
 use tidings_transport::{Problem, ProblemCode};
@@ -21,7 +23,12 @@ pub(crate) use leads::Listing;
 pub(crate) fn routes(flow: &Flow) -> Router {
     Router::new()
         .route("/leads", get(leads::list).post(leads::create))
-        .route("/leads/{id}", get(leads::one))
+        .route(
+            "/leads/{id}",
+            get(leads::one).patch(edit::patch).delete(edit::delete),
+        )
+        .route("/leads/{id}/status", patch(edit::change_status))
+        .route("/leads/{id}/history", get(leads::history))
         .route("/ingest/form", post(form::ingest))
         .with_state(flow.clone())
 }
@@ -61,6 +68,9 @@ fn invalid_body(place: &str, details: Vec<Detail>) -> Problem {
 fn store_problem(error: StoreError) -> Problem {
     match error {
         StoreError::NotFound { .. } => Problem::new(ProblemCode::NotFound),
+        StoreError::IllegalTransition { from, to } => Problem::new(ProblemCode::IllegalTransition)
+            .detail(format!("a lead cannot go from {from} to {to}")),
+        StoreError::VersionMismatch => Problem::new(ProblemCode::PreconditionFailed),
         StoreError::Conflict { what } => Problem::new(ProblemCode::Conflict).detail(what),
         StoreError::Invalid { what } => Problem::new(ProblemCode::InvalidParameter).detail(what),
         StoreError::Unavailable(_) => {

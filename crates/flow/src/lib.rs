@@ -25,4 +25,4 @@ mod usage;
 mod welcome;
 
 pub use encoding::FlowEncodings;
-pub use flow::{Flow, FlowLimits, Health};
+pub use flow::{Flow, FlowLimits, Health, OutboxFigures};

@@ -27,6 +27,9 @@ pub enum StoreError {
         /// The status asked for.
         to: &'static str,
     },
+    /// What is stored is of another version than the caller knows.
+    #[error("it was changed meanwhile")]
+    VersionMismatch,
     /// The input breaks a bound or form that the store demands.
     #[error("{what}")]
     Invalid {

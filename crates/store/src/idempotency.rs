@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Remembers the answer to a request whose effect lies outside the store; for effects in the store there are
-    /// methods that do both in one transaction, like [`Store::create_lead_once`]. If another one was quicker, its
+    /// methods that do both in one transaction, like [`Store::create_lead_with`]. If another one was quicker, its
     /// answer is returned and stays.
     pub async fn remember_response(
         &self,

@@ -1,5 +1,6 @@
 //! Leads: the people who may become a tenant's customers.
 
+pub(crate) mod change;
 mod list;
 mod payload;
 pub(crate) mod search;
@@ -9,6 +10,9 @@ mod status;
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
 
+pub use change::{
+    LEAD_CHANGES_MAX, LeadChange, LeadChangeKind, LeadEdit, LeadEdited, LeadVersion, LeadWrite,
+};
 pub use list::{LEAD_PAGE_MAX, LeadCursor, LeadFilter, LeadPage, TimeRange};
 pub use payload::{LEAD_PAYLOAD_BYTES_MAX, LeadPayload, LeadPayloadError};
 pub use search::{LeadHits, LeadSearch, SEARCH_TOTAL_MAX};
@@ -16,8 +20,9 @@ pub use source::LeadSource;
 pub use status::{LeadStatus, UnknownLeadStatus};
 
 use crate::database::Turn;
-use crate::idempotency::check_response;
-use crate::{IdempotentRequest, LeadId, Once, Store, StoreError, StoredResponse, TenantId, statements};
+use crate::{
+    Actor, Attached, IdempotentRequest, LeadId, Once, Store, StoreError, TenantId, Written, statements,
+};
 
 /// A lead, serialized as clients see it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +42,9 @@ pub struct Lead {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// How often it was written.
+    #[serde(skip)]
+    pub version: LeadVersion,
 }
 
 /// A lead to create. Its status is NEW.
@@ -66,36 +74,41 @@ pub struct LeadCounts {
 }
 
 impl Store {
-    /// Creates a lead. An unknown tenant is [`StoreError::NotFound`].
+    /// Creates a lead, and nothing with it. An unknown tenant is [`StoreError::NotFound`].
     pub async fn create_lead(&self, new: NewLead) -> Result<Lead, StoreError> {
-        let lead = self.fresh_lead(new);
-        let mut transaction = self.database.write(Turn::Tenant(&lead.tenant_id)).await?;
-        statements::leads::insert(&mut transaction, &lead).await?;
-        transaction.commit().await?;
-        Ok(lead)
+        match self
+            .create_lead_with(new, &Actor::system(), None, |_| Attached::default())
+            .await?
+        {
+            Once::Fresh(written) => Ok(written.value),
+            Once::Repeated(_) => Err(StoreError::corrupt("a request without a key was answered before")),
+        }
     }
 
-    /// Creates a lead unless this request has been answered before. Lead and answer are stored together: after a
-    /// crash there are both or neither. `respond` makes the answer to remember.
-    pub async fn create_lead_once(
+    /// Creates a lead unless this request has been answered before. Lead, event and answer are stored together: after a
+    /// crash there are all or none. `attach` says what to store with the lead.
+    pub async fn create_lead_with(
         &self,
         new: NewLead,
-        request: &IdempotentRequest,
-        respond: impl FnOnce(&Lead) -> StoredResponse,
-    ) -> Result<Once<Lead>, StoreError> {
+        actor: &Actor,
+        once: Option<&IdempotentRequest>,
+        attach: impl FnOnce(&Lead) -> Attached,
+    ) -> Result<Once<Written<Lead>>, StoreError> {
         let lead = self.fresh_lead(new);
-        let response = respond(&lead);
-        check_response(&response)?;
+        let attached = attach(&lead);
         let mut transaction = self.database.write(Turn::Tenant(&lead.tenant_id)).await?;
-        if let Some(stored) =
-            statements::idempotency::find(&mut transaction, request, lead.created_at).await?
+        if let Some(request) = once
+            && let Some(stored) =
+                statements::idempotency::find(&mut transaction, request, lead.created_at).await?
         {
             return stored.answer(request).map(Once::Repeated);
         }
         statements::leads::insert(&mut transaction, &lead).await?;
-        statements::idempotency::put(&mut transaction, request, &response, lead.created_at).await?;
-        transaction.commit().await?;
-        Ok(Once::Fresh(lead))
+        change::note_created(&mut transaction, &lead, actor).await?;
+        let tenant = lead.tenant_id.clone();
+        self.finish(transaction, &tenant, once, lead, attached)
+            .await
+            .map(Once::Fresh)
     }
 
     /// A tenant's lead by its id; `None` also for another tenant's.
@@ -104,14 +117,15 @@ impl Store {
         statements::leads::find(&mut transaction, tenant, id).await
     }
 
-    /// A tenant's leads by status, of those created since this time (since ever if not given).
+    /// A tenant's leads by status, of those created since the beginning of this time's hour (since ever if not given).
+    /// Counters are read, no leads.
     pub async fn lead_counts(
         &self,
         tenant: &TenantId,
         since: Option<Timestamp>,
     ) -> Result<LeadCounts, StoreError> {
         let mut transaction = self.database.read(Some(tenant)).await?;
-        let by_status = statements::leads::counts(&mut transaction, tenant, since).await?;
+        let by_status = statements::lead_counts::by_status(&mut transaction, tenant, since).await?;
         let mut counts = LeadCounts::default();
         for (status, count) in by_status {
             counts.total += count;
@@ -135,6 +149,7 @@ impl Store {
             payload: new.payload,
             created_at: now,
             updated_at: now,
+            version: LeadVersion(1),
         }
     }
 }

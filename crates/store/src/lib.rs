@@ -8,6 +8,7 @@
 //! Invariant: what a method has returned `Ok` for survives a power failure.
 //! Invariant: every statement that touches a tenant's data names the tenant.
 
+mod actor;
 mod clock;
 mod database;
 mod dead_letter;
@@ -18,12 +19,14 @@ mod idempotency;
 mod key;
 mod lead;
 mod metric;
+mod outbox;
 mod statements;
 mod store;
 mod tenant;
 mod text;
 mod workflow;
 
+pub use actor::Actor;
 pub use clock::Clock;
 pub use dead_letter::{
     DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterId, NewDeadLetter,
@@ -37,11 +40,15 @@ pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
 pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey};
 pub use lead::{
-    LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadCounts, LeadCursor, LeadFilter, LeadHits, LeadPage,
-    LeadPayload, LeadPayloadError, LeadSearch, LeadSource, LeadStatus, NewLead, SEARCH_TOTAL_MAX, TimeRange,
+    LEAD_CHANGES_MAX, LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadChange, LeadChangeKind, LeadCounts,
+    LeadCursor, LeadEdit, LeadEdited, LeadFilter, LeadHits, LeadPage, LeadPayload, LeadPayloadError,
+    LeadSearch, LeadSource, LeadStatus, LeadVersion, LeadWrite, NewLead, SEARCH_TOTAL_MAX, TimeRange,
     UnknownLeadStatus,
 };
 pub use metric::MetricIncrement;
+pub use outbox::{
+    Attached, NewOutboxEvent, OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxEvent, OutboxNumber, Written,
+};
 pub use store::{Store, StoreOptions};
 pub use tenant::{NewTenant, Tenant};
 pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};

@@ -63,7 +63,8 @@ impl Store {
     }
 }
 
-fn hour_of(time: Timestamp) -> i64 {
+/// The beginning of the hour, in milliseconds.
+pub(crate) fn hour_of(time: Timestamp) -> i64 {
     let millis = time.as_millis();
     millis.saturating_sub(millis.rem_euclid(HOUR_MS))
 }

@@ -116,7 +116,14 @@ impl Assembly {
 
         let (memory, watch) = Memory::new(config.limits.memory_bytes_max);
         transport.spawn(watch.run(transport.clone()));
-        let read = readings::reader(hub.clone(), transport.clone(), ingest, memory.clone(), tls);
+        let read = readings::reader(
+            hub.clone(),
+            transport.clone(),
+            ingest,
+            flow.clone(),
+            memory.clone(),
+            tls,
+        );
         let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
         let health = Arc::new(Health::new(store.clone(), bus, memory, stop));
         let ingest_routes = if config.tasks.ingest_listen.is_some() {

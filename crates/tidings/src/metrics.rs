@@ -68,6 +68,12 @@ pub(crate) struct Readings {
     pub(crate) deflated: DeflateFigures,
     /// Compressed messages from clients.
     pub(crate) inflated: DeflateFigures,
+    /// Events stored with what they tell of, by what became of them.
+    pub(crate) outbox: Vec<(&'static str, u64)>,
+    /// Such events that are in the outbox.
+    pub(crate) outbox_length: u64,
+    /// Those of them that are published and not yet removed.
+    pub(crate) outbox_unremoved: u64,
     /// TLS, if a listener speaks it.
     pub(crate) tls: Option<TlsReadings>,
 }
@@ -142,6 +148,9 @@ mod tests {
 
     fn readings() -> Readings {
         Readings {
+            outbox: vec![("published_later", 18)],
+            outbox_unremoved: 19,
+            outbox_length: 20,
             connections: vec![
                 Connections {
                     gateway: "flow",
@@ -225,6 +234,9 @@ mod tests {
             "tidings_memory_bound_bytes{of=\"process\"} 20",
             "tidings_memory_bound_bytes{of=\"cgroup\"} 22",
             "tidings_memory_short 1",
+            "tidings_outbox_events_total{outcome=\"published_later\"} 18",
+            "tidings_outbox_length 20",
+            "tidings_outbox_unremoved 19",
             "tidings_messages_received_total 6",
             "tidings_messages_sent_total 7",
             "tidings_bytes_received_total 8",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidings_flow::Flow;
 use tidings_hub::Hub;
 use tidings_sources::Ingest;
 use tidings_transport::{DURATION_BOUNDS_SECONDS, Tls, Transport};
@@ -15,6 +16,7 @@ pub(crate) fn reader(
     hub: Hub,
     transport: Transport,
     ingest: Arc<Ingest>,
+    flow: Flow,
     memory: Arc<Memory>,
     tls: Option<Tls>,
 ) -> impl Fn() -> Readings + Send + Sync + 'static {
@@ -27,7 +29,15 @@ pub(crate) fn reader(
         readings
             .drops
             .extend(dropped.map(|(reason, count)| (reason.as_str(), count)));
+        let outbox = flow.outbox_figures();
         Readings {
+            outbox: vec![
+                ("published_at_once", outbox.published_at_once),
+                ("published_later", outbox.published_later),
+                ("refused", outbox.refused),
+            ],
+            outbox_length: outbox.length,
+            outbox_unremoved: outbox.unremoved,
             connections: transport
                 .open
                 .iter()

@@ -2,10 +2,14 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tidings_store::{Lead, LeadId, LeadPayload, LeadPayloadError, LeadSource, NewLead, TenantId};
+use tidings_store::{
+    Actor, Attached, Lead, LeadId, LeadPayload, LeadPayloadError, LeadSource, NewLead, Once, Written,
+};
 
 use super::Outcome;
+use crate::authentication::Principal;
 use crate::contact;
+use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, line, lines, text};
 use crate::response::Failure;
@@ -69,15 +73,25 @@ impl Parameters {
         LeadPayload::from_serialize(self)
     }
 
-    pub(crate) async fn run(&self, flow: &Flow, tenant: &TenantId) -> Result<Outcome, Failure> {
+    pub(crate) async fn run(&self, flow: &Flow, principal: &Principal) -> Result<Outcome, Failure> {
         // The fields' limits add up to less than a payload may have.
         let payload = self.payload().map_err(|_| Failure::InternalError)?;
         let new = NewLead {
-            tenant: tenant.clone(),
+            tenant: principal.tenant.clone(),
             source: LeadSource::VOICE,
             payload,
         };
-        let lead = flow.store().create_lead(new).await?;
+        let attach = |lead: &Lead| Attached {
+            event: Some(envelope::lead_created(lead, Origin::Voice)),
+            response: None,
+        };
+        let created = flow
+            .store()
+            .create_lead_with(new, &Actor::key(principal.key), None, attach)
+            .await?;
+        let Once::Fresh(Written { value: lead, event }) = created else {
+            return Err(Failure::InternalError);
+        };
         let message = "Lead created";
         let outcome = Outcome::new(
             &Data {
@@ -90,10 +104,7 @@ impl Parameters {
                 message,
             },
         )?;
-        Ok(Outcome {
-            created: Some(lead),
-            ..outcome
-        })
+        Ok(Outcome { event, ..outcome })
     }
 }
 

@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 use tidings_store::TenantId;
 use tokio::time::Instant;
 
+use super::Command;
 use super::request::Request;
-use super::{Command, Outcome};
 use crate::authentication::{Principal, is_still_good};
-use crate::envelope::{self, Origin};
+use crate::envelope;
 use crate::flow::Flow;
 use crate::response::{Failure, Response};
 
@@ -62,10 +62,10 @@ async fn admit(flow: &Flow, principal: &Principal, request: &Request<'_>) -> Res
     }
     let admission = flow.admit_command().ok_or(Failure::RateLimited)?;
     let name = request.command.clone().unwrap_or_default();
-    let (caller, flow, tenant) = (flow, flow.clone(), principal.tenant.clone());
+    let (caller, flow, principal) = (flow, flow.clone(), principal.clone());
     // On its own task: a caller that goes away must not leave the room with half of the events.
     let task = caller.finish(async move {
-        let result = carry_out(&flow, &tenant, &name, &command).await;
+        let result = carry_out(&flow, &principal, &name, &command).await;
         drop(admission);
         result
     });
@@ -74,11 +74,12 @@ async fn admit(flow: &Flow, principal: &Principal, request: &Request<'_>) -> Res
 
 async fn carry_out(
     flow: &Flow,
-    tenant: &TenantId,
+    principal: &Principal,
     name: &str,
     command: &Command,
 ) -> Result<Box<RawValue>, Failure> {
     let start = Instant::now();
+    let tenant = &principal.tenant;
     voice(
         flow,
         tenant,
@@ -86,13 +87,10 @@ async fn carry_out(
         &Started { command: name },
     )
     .await?;
-    let result = command.run(flow, tenant).await;
-    if let Ok(Outcome { summary, created, .. }) = &result {
-        if let Some(lead) = created {
-            flow.publish(tenant, envelope::lead_created(lead, Origin::Voice, flow.now()))
-                .await
-                .ok();
-        }
+    let mut result = command.run(flow, principal).await;
+    if let Ok(outcome) = &mut result {
+        flow.publish_stored(outcome.event.take()).await;
+        let summary = &outcome.summary;
         let executed = Executed {
             command: name,
             parameters: command,

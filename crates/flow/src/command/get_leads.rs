@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
-use tidings_store::{Lead, LeadFilter, LeadStatus, TenantId};
+use tidings_store::{Lead, LeadFilter, LeadSource, LeadStatus, TenantId};
 
 use super::Outcome;
 use crate::flow::Flow;
@@ -15,7 +15,6 @@ pub(crate) const STATUS: &str = "one of NEW, CONTACTED, QUALIFIED, LOST";
 /// How many leads may be asked for at once.
 pub(crate) const LIMITS: RangeInclusive<u32> = 1..=100;
 const LIMIT_DEFAULT: u32 = 10;
-const SOURCE_BYTES_MAX: usize = 64;
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Parameters {
@@ -46,9 +45,11 @@ impl Parameters {
         let mut reader = Reader::new(json, &["status", "limit", "source"])?;
         let status = reader.optional("status", STATUS, |json| text(json)?.parse().ok());
         let limit = reader.optional("limit", "an integer from 1 to 100", |json| integer(json, &LIMITS));
-        let source = reader.optional("source", "a text of 1 to 64 bytes", |json| {
-            text(json).filter(|text| (1..=SOURCE_BYTES_MAX).contains(&text.len()))
-        });
+        let source = reader.optional(
+            "source",
+            "a text of 1 to 64 bytes without control characters",
+            |json| text(json).filter(|text| LeadSource::new(text).is_ok()),
+        );
         reader.finish(Some(Parameters {
             status,
             limit,

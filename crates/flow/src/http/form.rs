@@ -7,7 +7,7 @@ use tidings_access::Permission;
 use tidings_store::{LeadPayload, LeadSource};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
 
-use super::write::{LeadWrite, create_lead};
+use super::write::{LeadCreation, create_lead};
 use super::{invalid_body, permitted};
 use crate::contact;
 use crate::envelope::Origin;
@@ -19,14 +19,14 @@ pub(super) async fn ingest(State(flow): State<Flow>, request: Request) -> Result
     let principal = permitted(&flow, &headers, Permission::LeadsWrite).await?;
     let JsonBody(body) = JsonBody::<Box<RawValue>>::from_request(request, &()).await?;
     let (source, payload) = read(&body)?;
-    let write = LeadWrite {
+    let creation = LeadCreation {
         route: "/ingest/form",
         source,
         origin: Origin::Form,
         payload,
-        body,
+        body: body.get(),
     };
-    create_lead(&flow, &principal, &headers, write).await
+    create_lead(&flow, &principal, &headers, creation).await
 }
 
 /// The form's own word for itself, and what was filled in, kept as it came.

@@ -2,15 +2,16 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, Path, Query, Request, State, rejection::QueryRejection};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_access::Permission;
-use tidings_store::{Lead, LeadCursor, LeadFilter, LeadId, LeadSource, TimeRange};
+use tidings_store::{Lead, LeadChange, LeadCursor, LeadFilter, LeadId, LeadSource, TimeRange};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
 
-use super::write::{LeadWrite, create_lead};
+use super::conditions::{entity_tag, is_known};
+use super::write::{LeadCreation, create_lead, lead_response};
 use super::{invalid_body, permitted, store_problem};
 use crate::command::LeadFields;
 use crate::envelope::Origin;
@@ -33,6 +34,11 @@ struct Meta {
     total: u64,
     limit: u32,
     next_cursor: Option<LeadCursor>,
+}
+
+#[derive(Serialize)]
+struct History {
+    data: Vec<LeadChange>,
 }
 
 /// What to list.
@@ -79,15 +85,55 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let principal = permitted(&flow, &headers, Permission::LeadsRead).await?;
-    let not_found = || Problem::new(ProblemCode::NotFound).detail("there is no such lead");
-    let id: LeadId = id.parse().map_err(|_| not_found())?;
     let lead = flow
         .store()
-        .lead(&principal.tenant, id)
+        .lead(&principal.tenant, lead_id(&id)?)
         .await
         .map_err(store_problem)?
-        .ok_or_else(not_found)?;
-    Ok(Json(lead).into_response())
+        .ok_or_else(no_such_lead)?;
+    if is_known(&headers, lead.version)? {
+        return Ok((
+            StatusCode::NOT_MODIFIED,
+            [(header::ETAG, entity_tag(lead.version))],
+        )
+            .into_response());
+    }
+    Ok(lead_response(StatusCode::OK, &lead))
+}
+
+/// What became of a lead, oldest first.
+pub(super) async fn history(
+    State(flow): State<Flow>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let principal = permitted(&flow, &headers, Permission::LeadsRead).await?;
+    let data = flow
+        .store()
+        .lead_history(&principal.tenant, lead_id(&id)?)
+        .await
+        .map_err(store_problem)?;
+    // Every lead has a history from its first moment, and leaves an entry behind; those older than the history do not.
+    if data.is_empty()
+        && flow
+            .store()
+            .lead(&principal.tenant, lead_id(&id)?)
+            .await
+            .map_err(store_problem)?
+            .is_none()
+    {
+        return Err(no_such_lead());
+    }
+    Ok(Json(History { data }).into_response())
+}
+
+/// A lead's id in a path. What cannot be one is the id of no lead.
+pub(super) fn lead_id(text: &str) -> Result<LeadId, Problem> {
+    text.parse().map_err(|_| no_such_lead())
+}
+
+fn no_such_lead() -> Problem {
+    Problem::new(ProblemCode::NotFound).detail("there is no such lead")
 }
 
 pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result<Response, Problem> {
@@ -98,14 +144,14 @@ pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result
     let payload = fields
         .payload()
         .map_err(|error| invalid_body("", Vec::new()).detail(error.to_string()))?;
-    let write = LeadWrite {
+    let creation = LeadCreation {
         route: "/leads",
         source: LeadSource::HTTP,
         origin: Origin::Http,
         payload,
-        body,
+        body: body.get(),
     };
-    create_lead(&flow, &principal, &headers, write).await
+    create_lead(&flow, &principal, &headers, creation).await
 }
 
 impl Listing {
@@ -114,9 +160,15 @@ impl Listing {
         let status = query.get("status", "one of NEW, CONTACTED, QUALIFIED, LOST", |text| {
             text.parse().ok()
         });
-        let source = query.get("source", "a text of at most 64 bytes", |text| {
-            (text.len() <= 64).then(|| text.to_owned())
-        });
+        let source = query.get(
+            "source",
+            "a text of 1 to 64 bytes without control characters",
+            |text| {
+                LeadSource::new(text)
+                    .ok()
+                    .map(|source| source.as_str().to_owned())
+            },
+        );
         let words = query.get("q", "a text of at most 200 characters", |text| {
             (text.chars().count() <= QUERY_CHARACTERS_MAX).then(|| text.to_owned())
         });

@@ -1,14 +1,18 @@
-//! Creating a lead by a request, once if it carries an `Idempotency-Key`.
+//! What every write by a request has in common: a place among the commands under way, once if it carries an
+//! `Idempotency-Key`, on a task of its own, and its event published behind it.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::future::Future;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tidings_store::{
-    IdempotentRequest, Lead, LeadPayload, LeadSource, NewLead, Once, StoredResponse, TenantId,
+    Actor, Attached, IdempotentRequest, Lead, LeadPayload, LeadSource, NewLead, NewOutboxEvent, Once,
+    StoreError, StoredResponse, TenantId, Written,
 };
 use tidings_transport::{Problem, ProblemCode};
 
+use super::conditions::entity_tag;
 use super::store_problem;
 use crate::authentication::Principal;
 use crate::envelope::{self, Origin};
@@ -18,14 +22,14 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A lead to create.
-pub(super) struct LeadWrite {
+pub(super) struct LeadCreation<'a> {
     /// The route, which is part of what an idempotency key stands for.
     pub(super) route: &'static str,
     pub(super) source: LeadSource,
     pub(super) origin: Origin,
     pub(super) payload: LeadPayload,
     /// The request as it came.
-    pub(super) body: Box<RawValue>,
+    pub(super) body: &'a str,
 }
 
 /// Creates the lead, tells the tenant's room and answers 201. A repeated request gets the first one's answer and
@@ -34,80 +38,132 @@ pub(super) async fn create_lead(
     flow: &Flow,
     principal: &Principal,
     headers: &HeaderMap,
-    write: LeadWrite,
+    creation: LeadCreation<'_>,
 ) -> Result<Response, Problem> {
-    let request = idempotent(&principal.tenant, headers, &write)?;
-    let admission = flow
-        .admit_command()
-        .ok_or_else(|| Problem::new(ProblemCode::Overloaded))?;
+    let LeadCreation {
+        route,
+        source,
+        origin,
+        payload,
+        body,
+    } = creation;
+    let once = idempotent(&principal.tenant, headers, (&Method::POST, route), body)?;
     let new = NewLead {
         tenant: principal.tenant.clone(),
-        source: write.source,
-        payload: write.payload,
+        source,
+        payload,
     };
-    let (caller, flow, origin) = (flow, flow.clone(), write.origin);
-    // On its own task: a client that goes away must not leave a lead that nobody heard of.
-    let created = caller.finish(async move {
-        let created = match request {
-            Some(request) => flow.store().create_lead_once(new, &request, stored).await,
-            None => flow.store().create_lead(new).await.map(Once::Fresh),
+    let (store, actor) = (flow.store().clone(), Actor::key(principal.key));
+    let created = carry_out(flow, async move {
+        let attach = |lead: &Lead| {
+            attached(
+                StatusCode::CREATED,
+                Some(lead),
+                Some(envelope::lead_created(lead, origin)),
+            )
         };
-        if let Ok(Once::Fresh(lead)) = &created {
-            let event = envelope::lead_created(lead, origin, flow.now());
-            // The lead is there either way; the loss of the event has been logged and counted.
-            flow.publish(&lead.tenant_id, event).await.ok();
-        }
-        drop(admission);
-        created
+        store.create_lead_with(new, &actor, once.as_ref(), attach).await
     });
-    let created = created
-        .await
-        .ok_or_else(|| Problem::new(ProblemCode::InternalError))?
-        .map_err(store_problem)?;
-    Ok(match created {
+    Ok(match created.await? {
         Once::Fresh(lead) => {
+            let mut response = lead_response(StatusCode::CREATED, &lead);
             let location = HeaderValue::from_str(&format!("/leads/{}", lead.id)).ok();
-            let mut response = answer(stored(&lead));
             response
                 .headers_mut()
                 .extend(location.map(|location| (header::LOCATION, location)));
             response
         }
-        Once::Repeated(first) => {
-            let mut response = answer(first);
-            response
-                .headers_mut()
-                .insert(REPLAYED, HeaderValue::from_static("true"));
-            response
-        }
+        Once::Repeated(first) => replayed(first),
     })
 }
 
-fn stored(lead: &Lead) -> StoredResponse {
-    let body = serde_json::to_vec(lead).expect("Invariant: a lead holds texts, times and finished JSON only");
-    StoredResponse {
-        status: StatusCode::CREATED.as_u16(),
+/// Carries a write out, and publishes the event that was stored with it.
+pub(super) async fn carry_out<T: Send + 'static>(
+    flow: &Flow,
+    write: impl Future<Output = Result<Once<Written<T>>, StoreError>> + Send + 'static,
+) -> Result<Once<T>, Problem> {
+    let admission = flow
+        .admit_command()
+        .ok_or_else(|| Problem::new(ProblemCode::Overloaded))?;
+    let (caller, flow) = (flow, flow.clone());
+    // On its own task: a client that goes away must not leave a change that nobody hears of before the next round.
+    let written = caller.finish(async move {
+        let written = match write.await {
+            Ok(Once::Fresh(Written { value, event })) => {
+                flow.publish_stored(event).await;
+                Ok(Once::Fresh(value))
+            }
+            Ok(Once::Repeated(answer)) => Ok(Once::Repeated(answer)),
+            Err(error) => Err(error),
+        };
+        drop(admission);
+        written
+    });
+    written
+        .await
+        .ok_or_else(|| Problem::new(ProblemCode::InternalError))?
+        .map_err(store_problem)
+}
+
+/// What is stored with a change: the answer to it, and its event.
+pub(super) fn attached(status: StatusCode, lead: Option<&Lead>, event: Option<NewOutboxEvent>) -> Attached {
+    let body = lead.map(body).unwrap_or_default();
+    let response = StoredResponse {
+        status: status.as_u16(),
         body,
+    };
+    Attached {
+        event,
+        response: Some(response),
     }
 }
 
-fn answer(stored: StoredResponse) -> Response {
-    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-    (status, [(header::CONTENT_TYPE, "application/json")], stored.body).into_response()
+/// A lead as an answer.
+pub(super) fn lead_response(status: StatusCode, lead: &Lead) -> Response {
+    let mut response = answer(status, body(lead));
+    response
+        .headers_mut()
+        .insert(header::ETAG, entity_tag(lead.version));
+    response
 }
 
-fn idempotent(
+/// The answer to a request that came before.
+pub(super) fn replayed(first: StoredResponse) -> Response {
+    let status = StatusCode::from_u16(first.status).unwrap_or(StatusCode::OK);
+    let mut response = answer(status, first.body);
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+    if body.is_empty() {
+        return status.into_response();
+    }
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn body(lead: &Lead) -> Vec<u8> {
+    serde_json::to_vec(lead).expect("Invariant: a lead holds texts, times and finished JSON only")
+}
+
+/// The write that a request's `Idempotency-Key` stands for, if it carries one.
+pub(super) fn idempotent(
     tenant: &TenantId,
     headers: &HeaderMap,
-    write: &LeadWrite,
+    (method, path): (&Method, &str),
+    body: &str,
 ) -> Result<Option<IdempotentRequest>, Problem> {
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
     let mut hash = Sha256::new();
-    hash.update(write.route);
-    hash.update([0]);
-    hash.update(write.body.get());
+    for part in [method.as_str(), path] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.update(body);
     let key = key.to_str().unwrap_or_default();
     let request = IdempotentRequest::new(&format!("tenant:{tenant}"), key, hash.finalize().into());
     request.map(Some).map_err(store_problem)

@@ -33,6 +33,15 @@ pub(crate) async fn gateway() -> Gateway {
 
 /// The same with other limits.
 pub(crate) async fn gateway_with(connections_per_tenant_max: usize, limits: TransportLimits) -> Gateway {
+    gateway_on(connections_per_tenant_max, limits, |bus| bus).await
+}
+
+/// The same with a bus put before the one there is.
+pub(crate) async fn gateway_on(
+    connections_per_tenant_max: usize,
+    limits: TransportLimits,
+    put_before: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>,
+) -> Gateway {
     let store = Store::open("sqlite::memory:").await.unwrap();
     for (id, slug) in [("t1", "one"), ("t2", "two")] {
         let (id, slug) = (TenantId::new(id).unwrap(), Some(TenantId::new(slug).unwrap()));
@@ -55,7 +64,7 @@ pub(crate) async fn gateway_with(connections_per_tenant_max: usize, limits: Tran
     let mut builder = HubBuilder::new(HubLimits::default(), 1);
     let encodings = FlowEncodings::register(&mut builder);
     let hub = builder.start();
-    let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(hub.clone()));
+    let bus = put_before(Arc::new(MemoryBus::new(hub.clone())));
     let times = HeartbeatTimes {
         interval: Duration::from_secs(25),
         timeout: Duration::from_secs(20),

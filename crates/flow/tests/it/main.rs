@@ -3,5 +3,7 @@
 
 mod fixture;
 mod http;
+mod lead_writes;
+mod outbox;
 mod plain;
 mod socket;

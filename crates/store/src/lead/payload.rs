@@ -49,6 +49,34 @@ impl LeadPayload {
         LeadPayload::parse(&json)
     }
 
+    /// This object with the members of another in place of its own or behind them, and without those that are null
+    /// there; and what of the other made a difference.
+    pub fn merged(&self, patch: &LeadPayload) -> Result<(LeadPayload, LeadPayload), LeadPayloadError> {
+        let not_an_object = |_| LeadPayloadError::NotAnObject;
+        let mut entries: Entries<'_> = serde_json::from_str(self.0.get()).map_err(not_an_object)?;
+        let patch: Entries<'_> = serde_json::from_str(patch.0.get()).map_err(not_an_object)?;
+        let mut changes = Entries::default();
+        for (key, value) in patch.0 {
+            let place = entries.0.iter().position(|(known, _)| *known == key);
+            match (place, value.get()) {
+                (None, "null") => continue,
+                (Some(place), "null") => drop(entries.0.remove(place)),
+                (Some(place), new) if entries.0[place].1.get() == new => continue,
+                (Some(place), _) => entries.0[place].1 = value,
+                (None, _) => entries.0.push((key.clone(), value)),
+            }
+            changes.0.push((key, value));
+        }
+        let payload = |entries: &Entries<'_>| {
+            let raw = serde_json::value::to_raw_value(entries).map_err(not_an_object)?;
+            let is_short = raw.get().len() <= LEAD_PAYLOAD_BYTES_MAX;
+            is_short
+                .then_some(LeadPayload(raw))
+                .ok_or(LeadPayloadError::TooLong)
+        };
+        Ok((payload(&entries)?, payload(&changes)?))
+    }
+
     /// The value of a key, as JSON.
     pub fn get(&self, key: &str) -> Option<&RawValue> {
         let entries: Entries<'_> = serde_json::from_str(self.0.get()).ok()?;
@@ -84,6 +112,13 @@ impl LeadPayload {
         RawValue::from_string(json)
             .map(LeadPayload)
             .map_err(|error| StoreError::Corrupt(error.into()))
+    }
+}
+
+impl Default for LeadPayload {
+    /// An object without members.
+    fn default() -> LeadPayload {
+        LeadPayload::parse("{}").expect("Invariant: {} is an object")
     }
 }
 
@@ -192,6 +227,43 @@ mod tests {
         for (json, expected) in cases {
             assert_eq!(LeadPayload::parse(json).unwrap().as_raw().get(), expected);
         }
+    }
+
+    #[test]
+    fn patches() {
+        let own = r#"{"name":"Ann","email":"a@b.c","n":1.50,"o":{"a":1}}"#;
+        let table = [
+            ("{}", own, "{}"),
+            (r#"{"name":"Ann","gone":null}"#, own, "{}"),
+            (
+                r#"{"name":"Bo","n":null,"new":[1]}"#,
+                r#"{"name":"Bo","email":"a@b.c","o":{"a":1},"new":[1]}"#,
+                r#"{"name":"Bo","n":null,"new":[1]}"#,
+            ),
+            // Shallow: an object is replaced as a whole.
+            (
+                r#"{"o":{"b":2}}"#,
+                r#"{"name":"Ann","email":"a@b.c","n":1.50,"o":{"b":2}}"#,
+                r#"{"o":{"b":2}}"#,
+            ),
+        ];
+        for (patch, expected, changed) in table {
+            let (merged, changes) = LeadPayload::parse(own)
+                .unwrap()
+                .merged(&LeadPayload::parse(patch).unwrap())
+                .unwrap();
+            assert_eq!(
+                (merged.as_raw().get(), changes.as_raw().get()),
+                (expected, changed),
+                "{patch}"
+            );
+        }
+        let long = format!("{{\"b\":\"{}\"}}", "x".repeat(LEAD_PAYLOAD_BYTES_MAX - 20));
+        let long = LeadPayload::parse(&long).unwrap();
+        assert_eq!(
+            LeadPayload::parse(own).unwrap().merged(&long).err(),
+            Some(LeadPayloadError::TooLong)
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::StoreError;
+
 /// A lead's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeadStatus {
@@ -40,6 +42,26 @@ impl LeadStatus {
             LeadStatus::Qualified => "QUALIFIED",
             LeadStatus::Lost => "LOST",
         }
+    }
+}
+
+impl LeadStatus {
+    /// Whether a lead of this status may take that one. The same again changes nothing and is fine.
+    pub fn may_become(self, next: LeadStatus) -> bool {
+        use LeadStatus::{Contacted, Lost, New, Qualified};
+        match (self, next) {
+            (New, Contacted | Qualified | Lost)
+            | (Contacted, Qualified | Lost)
+            | (Qualified, Lost)
+            // Reopened.
+            | (Lost, New) => true,
+            _ => self == next,
+        }
+    }
+
+    pub(crate) fn stored(text: &str) -> Result<LeadStatus, StoreError> {
+        text.parse()
+            .map_err(|_| StoreError::corrupt("a lead has an unknown status"))
     }
 }
 

@@ -58,6 +58,17 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Makes a lead unfindable.
+pub(super) async fn delete(transaction: &mut Transaction, lead: i64) -> Result<(), StoreError> {
+    let query = if transaction.is_postgres() {
+        sql("DELETE FROM lead_search WHERE number = $1")
+    } else {
+        sql("DELETE FROM lead_search WHERE rowid = $1")
+    };
+    query.bind(lead).execute(transaction).await?;
+    Ok(())
+}
+
 pub(crate) async fn search(
     transaction: &mut Transaction,
     tenant: &TenantId,
@@ -94,7 +105,7 @@ pub(crate) async fn search(
     let rows = query.fetch_all(transaction).await?;
     let total = rows
         .first()
-        .map(|row| row.number(7))
+        .map(|row| row.number(8))
         .transpose()?
         .unwrap_or_default();
     let leads = rows.iter().map(from_row).collect::<Result<_, _>>()?;

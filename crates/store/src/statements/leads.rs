@@ -2,15 +2,15 @@
 
 use tidings_wire::time::Timestamp;
 
-use super::{lead_search, tenants};
+use super::{lead_counts, lead_search, tenants};
 use crate::database::{Row, Statement, Transaction, sql};
 use crate::{
-    Lead, LeadCursor, LeadFilter, LeadId, LeadPayload, LeadSource, LeadStatus, StoreError, TenantId,
-    TimeRange,
+    Lead, LeadCursor, LeadEdited, LeadFilter, LeadId, LeadPayload, LeadSource, LeadStatus, LeadVersion,
+    StoreError, TenantId, TimeRange,
 };
 
 pub(super) const COLUMNS: &str =
-    "l.id, l.tenant_id, l.source, l.status, l.payload, l.created_at, l.updated_at";
+    "l.id, l.tenant_id, l.source, l.status, l.payload, l.created_at, l.updated_at, l.version";
 
 pub(crate) async fn insert(transaction: &mut Transaction, lead: &Lead) -> Result<(), StoreError> {
     let Some(tenant) = tenants::number(transaction, &lead.tenant_id).await? else {
@@ -30,7 +30,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, lead: &Lead) -> Result
     .fetch_one(transaction)
     .await?
     .get(0)?;
-    lead_search::insert(transaction, tenant, number, &lead.payload).await
+    lead_search::insert(transaction, tenant, number, &lead.payload).await?;
+    lead_counts::count(transaction, lead, 1).await
 }
 
 pub(crate) async fn find(
@@ -39,7 +40,7 @@ pub(crate) async fn find(
     id: LeadId,
 ) -> Result<Option<Lead>, StoreError> {
     sql(
-        "SELECT id, tenant_id, source, status, payload, created_at, updated_at
+        "SELECT id, tenant_id, source, status, payload, created_at, updated_at, version
          FROM lead WHERE id = $1 AND tenant_id = $2",
     )
     .bind(id.as_bytes())
@@ -50,19 +51,50 @@ pub(crate) async fn find(
     .transpose()
 }
 
-pub(crate) async fn counts(
-    transaction: &mut Transaction,
-    tenant: &TenantId,
-    since: Option<Timestamp>,
-) -> Result<Vec<(LeadStatus, u64)>, StoreError> {
-    sql("SELECT status, count(*) FROM lead WHERE tenant_id = $1 AND created_at >= $2 GROUP BY status")
-        .bind(tenant.as_str())
-        .bind(since.map_or(i64::MIN, Timestamp::as_millis))
-        .fetch_all(transaction)
+/// Writes what an edit left, but for what never changes.
+pub(crate) async fn update(transaction: &mut Transaction, edited: &LeadEdited) -> Result<(), StoreError> {
+    let lead = &edited.after;
+    let number: i64 = sql(
+        "UPDATE lead SET status = $1, payload = $2, updated_at = $3, version = $4
+         WHERE id = $5 AND tenant_id = $6 RETURNING number",
+    )
+    .bind(lead.status.as_str())
+    .bind(lead.payload.as_raw().get())
+    .bind(lead.updated_at.as_millis())
+    .bind(lead.version.0)
+    .bind(lead.id.as_bytes())
+    .bind(lead.tenant_id.as_str())
+    .fetch_one(transaction)
+    .await?
+    .get(0)?;
+    if edited.before.status != lead.status {
+        lead_counts::count(transaction, &edited.before, -1).await?;
+        lead_counts::count(transaction, lead, 1).await?;
+    }
+    if edited.before.payload != lead.payload {
+        let tenant = tenants::number(transaction, &lead.tenant_id)
+            .await?
+            .unwrap_or_default();
+        lead_search::delete(transaction, number).await?;
+        lead_search::insert(transaction, tenant, number, &lead.payload).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn delete(transaction: &mut Transaction, lead: &Lead) -> Result<(), StoreError> {
+    let number: i64 = sql("SELECT number FROM lead WHERE id = $1 AND tenant_id = $2")
+        .bind(lead.id.as_bytes())
+        .bind(lead.tenant_id.as_str())
+        .fetch_one(transaction)
         .await?
-        .iter()
-        .map(|row| Ok((status(&row.get::<String>(0)?)?, row.number(1)?)))
-        .collect()
+        .get(0)?;
+    lead_search::delete(transaction, number).await?;
+    sql("DELETE FROM lead WHERE number = $1 AND tenant_id = $2")
+        .bind(number)
+        .bind(lead.tenant_id.as_str())
+        .execute(transaction)
+        .await?;
+    lead_counts::count(transaction, lead, -1).await
 }
 
 /// The leads that a listing is about.
@@ -94,6 +126,10 @@ impl<'a> Matching<'a> {
     }
 
     pub(crate) async fn count(&self, transaction: &mut Transaction) -> Result<u64, StoreError> {
+        if self.expression.is_none() && self.filter.created == TimeRange::default() {
+            let source = self.filter.source.as_deref();
+            return lead_counts::total(transaction, self.tenant, self.filter.status, source).await;
+        }
         let mut query = sql("SELECT count(*) FROM lead l WHERE ");
         self.push_conditions(&mut query, transaction);
         query.fetch_one(transaction).await?.number(0)
@@ -155,14 +191,10 @@ pub(super) fn from_row(row: &Row) -> Result<Lead, StoreError> {
         id: LeadId::stored(&row.get::<Vec<u8>>(0)?)?,
         tenant_id: TenantId::stored(row.get(1)?),
         source: LeadSource::stored(row.get(2)?),
-        status: status(&row.get::<String>(3)?)?,
+        status: LeadStatus::stored(&row.get::<String>(3)?)?,
         payload: LeadPayload::stored(row.get(4)?)?,
         created_at: Timestamp::from_millis(row.get(5)?),
         updated_at: Timestamp::from_millis(row.get(6)?),
+        version: LeadVersion(row.get(7)?),
     })
-}
-
-fn status(text: &str) -> Result<LeadStatus, StoreError> {
-    text.parse()
-        .map_err(|_| StoreError::corrupt("a lead has an unknown status"))
 }

@@ -208,7 +208,8 @@ async fn filters(backend: Backend) {
 async fn counts_since(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     fixture.lead("demo1", "{}").await;
-    let later = fixture.advance_ms(1000);
+    // Whole hours count.
+    let later = fixture.advance_ms(60 * 60 * 1000);
     fixture.lead("demo1", "{}").await;
     fixture.lead("demo2", "{}").await;
     let since = async |time| {

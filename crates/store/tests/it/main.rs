@@ -23,7 +23,9 @@ macro_rules! on_each_backend {
 
 mod fixture;
 mod leads;
+mod lifecycle;
 mod opening;
+mod outbox;
 mod processes;
 mod reports;
 mod requests;

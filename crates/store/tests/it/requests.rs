@@ -1,6 +1,6 @@
 use tidings_store::{
-    DEAD_LETTER_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, LeadFilter, NewDeadLetter, Once,
-    StoreError, StoredResponse,
+    Actor, Attached, DEAD_LETTER_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, LeadFilter, NewDeadLetter,
+    Once, StoreError, StoredResponse,
 };
 
 use crate::fixture::{Backend, Fixture, new_lead, tenant};
@@ -19,16 +19,20 @@ fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
 }
 
 async fn create_once(fixture: &Fixture, request: &IdempotentRequest) -> Result<Once<String>, StoreError> {
-    let respond = |lead: &tidings_store::Lead| StoredResponse {
-        status: 201,
-        body: serde_json::to_vec(lead).unwrap(),
+    let attach = |lead: &tidings_store::Lead| Attached {
+        event: None,
+        response: Some(StoredResponse {
+            status: 201,
+            body: serde_json::to_vec(lead).unwrap(),
+        }),
     };
+    let new = new_lead("demo1", r#"{"name":"Ann"}"#);
     let once = fixture
         .store
-        .create_lead_once(new_lead("demo1", r#"{"name":"Ann"}"#), request, respond)
+        .create_lead_with(new, &Actor::system(), Some(request), attach)
         .await?;
     Ok(match once {
-        Once::Fresh(lead) => Once::Fresh(serde_json::to_string(&lead).unwrap()),
+        Once::Fresh(written) => Once::Fresh(serde_json::to_string(&written.value).unwrap()),
         Once::Repeated(response) => Once::Repeated(response),
     })
 }

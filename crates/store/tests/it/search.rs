@@ -1,3 +1,4 @@
+use futures_util::StreamExt;
 use tidings_store::{LeadFilter, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, TimeRange};
 use tidings_wire::time::Timestamp;
 
@@ -229,15 +230,14 @@ async fn totals_stop_at_their_bound(backend: Backend) {
     let store = &fixture.store;
     let demo = tenant("demo1");
     // Side by side: on SQLite they share their commits.
-    let tasks: Vec<_> = (0..SEARCH_TOTAL_MAX + 5)
-        .map(|_| store.clone())
-        .map(|store| {
-            tokio::spawn(async move { store.create_lead(new_lead("demo1", r#"{"name":"Ann"}"#)).await })
+    futures_util::stream::iter(0..SEARCH_TOTAL_MAX + 5)
+        .for_each_concurrent(32, async |_| {
+            store
+                .create_lead(new_lead("demo1", r#"{"name":"Ann"}"#))
+                .await
+                .unwrap();
         })
-        .collect();
-    for task in tasks {
-        task.await.unwrap().unwrap();
-    }
+        .await;
     let search = LeadSearch {
         query: "ann".to_owned(),
         ..LeadSearch::default()

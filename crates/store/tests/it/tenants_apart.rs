@@ -1,7 +1,8 @@
 //! The second wall between tenants: what PostgreSQL itself lets a transaction see, whatever a statement says.
 
+use serde_json::value::RawValue;
 use sqlx::{Connection, PgConnection, Row};
-use tidings_store::{IdempotentRequest, NewKey, StoredResponse};
+use tidings_store::{Actor, Attached, IdempotentRequest, NewKey, NewOutboxEvent, StoredResponse};
 
 use crate::fixture::{Backend, Fixture, new_lead, postgres_url, tenant};
 
@@ -11,12 +12,24 @@ async fn with_rows() -> Fixture {
     let store = &fixture.store;
     for (number, id) in ["demo1", "demo2"].into_iter().enumerate() {
         let request = IdempotentRequest::new(&format!("tenant:{id}"), "k", [0; 32]).unwrap();
-        let answer = |_: &_| StoredResponse {
-            status: 201,
-            body: Vec::new(),
+        let attach = |_: &_| Attached {
+            event: Some(NewOutboxEvent {
+                id: format!("evt_{id}"),
+                kind: "lead_event".to_owned(),
+                data: RawValue::from_string("{}".to_owned()).unwrap(),
+            }),
+            response: Some(StoredResponse {
+                status: 201,
+                body: Vec::new(),
+            }),
         };
         store
-            .create_lead_once(new_lead(id, r#"{"name":"Ann"}"#), &request, answer)
+            .create_lead_with(
+                new_lead(id, r#"{"name":"Ann"}"#),
+                &Actor::system(),
+                Some(&request),
+                attach,
+            )
             .await
             .unwrap();
         store.bump(&tenant(id), "voice_commands", 1).await.unwrap();
@@ -33,10 +46,14 @@ async fn with_rows() -> Fixture {
 }
 
 /// Every table that belongs to tenants, and the expression that names a row's tenant.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 9] = [
     ("tenant", "id"),
     ("tenant_key", "tenant_id"),
     ("lead", "tenant_id"),
+    ("lead_total", "tenant_id"),
+    ("lead_hour", "tenant_id"),
+    ("lead_change", "tenant_id"),
+    ("outbox", "tenant_id"),
     ("metric_rollup", "tenant_id"),
     ("idempotency_key", "substr(scope, 8)"),
 ];

@@ -176,7 +176,32 @@ fn limits(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         "Sockets closed while they waited for a request, because no descriptors were left",
         readings.evicted_for_descriptors,
     )?;
-    memory(readings, to)
+    memory(readings, to)?;
+    outbox(readings, to)
+}
+
+fn outbox(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    counters(
+        to,
+        "tidings_outbox_events",
+        "Events stored with the change they tell of: published at once, published later, refused by the bus and tried again",
+        "outcome",
+        &readings.outbox,
+    )?;
+    to.encode_descriptor(
+        "tidings_outbox_length",
+        "Events in the outbox, up to 100000: those that nobody has published yet, and those not yet removed",
+        None,
+        MetricType::Gauge,
+    )?
+    .encode_gauge(&readings.outbox_length)?;
+    to.encode_descriptor(
+        "tidings_outbox_unremoved",
+        "Events of the outbox that are published and not yet removed: published again if the server dies",
+        None,
+        MetricType::Gauge,
+    )?
+    .encode_gauge(&readings.outbox_unremoved)
 }
 
 fn memory(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -64,6 +64,8 @@ problem_codes! {
     IllegalTransition = "illegal_transition", CONFLICT, "The transition is not legal";
     /// It contradicts what is there.
     Conflict = "conflict", CONFLICT, "The request contradicts the present state";
+    /// What is there is of another version than the request expects.
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "It was changed meanwhile";
     /// The request's target is over the limit.
     UriTooLong = "uri_too_long", URI_TOO_LONG, "The request's target is too long";
     /// The body is over the limit.

@@ -1,0 +1,175 @@
+//! Changing and deleting a lead: `PATCH /leads/{id}`, `PATCH /leads/{id}/status`, `DELETE /leads/{id}`.
+
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::value::RawValue;
+use tidings_access::Permission;
+use tidings_store::{Actor, Lead, LeadEdit, LeadEdited, LeadId, LeadPayload, LeadStatus, LeadWrite, Once};
+use tidings_transport::{JsonBody, Problem, ProblemCode};
+
+use super::conditions::if_match;
+use super::leads::lead_id;
+use super::write::{attached, carry_out, idempotent, lead_response, replayed};
+use super::{invalid_body, permitted};
+use crate::authentication::Principal;
+use crate::contact;
+use crate::envelope::{self, Origin};
+use crate::flow::Flow;
+use crate::parameters::{Detail, Reader, text};
+
+/// `{payload}`: its members replace or join the lead's; a null removes one.
+pub(super) async fn patch(
+    State(flow): State<Flow>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (principal, headers, id, body) = read(&flow, &id, request).await?;
+    let payload = read_patch(&body)?;
+    let path = format!("/leads/{id}");
+    edit(
+        &flow,
+        &principal,
+        &headers,
+        (&path, body.get()),
+        id,
+        LeadEdit::Payload(payload),
+    )
+    .await
+}
+
+/// `{status}`: by the legal transitions; the same again changes nothing.
+pub(super) async fn change_status(
+    State(flow): State<Flow>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (principal, headers, id, body) = read(&flow, &id, request).await?;
+    let status = read_status(&body)?;
+    let path = format!("/leads/{id}/status");
+    edit(
+        &flow,
+        &principal,
+        &headers,
+        (&path, body.get()),
+        id,
+        LeadEdit::Status(status),
+    )
+    .await
+}
+
+pub(super) async fn delete(
+    State(flow): State<Flow>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let principal = permitted(&flow, &headers, Permission::LeadsWrite).await?;
+    let id = lead_id(&id)?;
+    let expected = if_match(&headers)?;
+    let once = idempotent(
+        &principal.tenant,
+        &headers,
+        (&Method::DELETE, &format!("/leads/{id}")),
+        "",
+    )?;
+    let (store, now) = (flow.store().clone(), flow.now());
+    let deleted = carry_out(&flow, async move {
+        let write = LeadWrite {
+            tenant: &principal.tenant,
+            id,
+            actor: &Actor::key(principal.key),
+            expected: expected.as_deref(),
+            once: once.as_ref(),
+        };
+        let attach = |lead: &Lead| {
+            attached(
+                StatusCode::NO_CONTENT,
+                None,
+                Some(envelope::lead_deleted(lead, Origin::Http, now)),
+            )
+        };
+        store.delete_lead(write, attach).await
+    });
+    Ok(match deleted.await? {
+        Once::Fresh(_) => StatusCode::NO_CONTENT.into_response(),
+        Once::Repeated(first) => replayed(first),
+    })
+}
+
+/// Who asks for what, in the order in which it may be refused.
+async fn read(
+    flow: &Flow,
+    id: &str,
+    request: Request,
+) -> Result<(Principal, HeaderMap, LeadId, Box<RawValue>), Problem> {
+    let headers = request.headers().clone();
+    let principal = permitted(flow, &headers, Permission::LeadsWrite).await?;
+    let id = lead_id(id)?;
+    let JsonBody(body) = JsonBody::<Box<RawValue>>::from_request(request, &()).await?;
+    Ok((principal, headers, id, body))
+}
+
+async fn edit(
+    flow: &Flow,
+    principal: &Principal,
+    headers: &HeaderMap,
+    (path, body): (&str, &str),
+    id: LeadId,
+    edit: LeadEdit,
+) -> Result<Response, Problem> {
+    let expected = if_match(headers)?;
+    let once = idempotent(&principal.tenant, headers, (&Method::PATCH, path), body)?;
+    let (store, principal) = (flow.store().clone(), principal.clone());
+    let edited = carry_out(flow, async move {
+        let write = LeadWrite {
+            tenant: &principal.tenant,
+            id,
+            actor: &Actor::key(principal.key),
+            expected: expected.as_deref(),
+            once: once.as_ref(),
+        };
+        let attach = |edited: &LeadEdited| {
+            attached(
+                StatusCode::OK,
+                Some(&edited.after),
+                envelope::lead_edited(edited, Origin::Http),
+            )
+        };
+        store.edit_lead(write, &edit, attach).await
+    });
+    Ok(match edited.await? {
+        Once::Fresh(edited) => lead_response(StatusCode::OK, &edited.after),
+        Once::Repeated(first) => replayed(first),
+    })
+}
+
+fn read_patch(body: &RawValue) -> Result<LeadPayload, Problem> {
+    let invalid = |details| invalid_body("", details);
+    let mut reader = Reader::new(body.get(), &["payload"]).map_err(invalid)?;
+    let payload = reader.required("payload", "an object", Some);
+    let payload = reader.finish(payload).map_err(invalid)?;
+    check(payload.get()).map_err(|details| invalid_body("/payload", details))?;
+    LeadPayload::parse(payload.get())
+        .map_err(|error| Problem::new(ProblemCode::InvalidBody).error("/payload", error.to_string()))
+}
+
+/// What is an address must stay one.
+fn check(payload: &str) -> Result<(), Vec<Detail>> {
+    let mut reader = Reader::new(payload, &["email", "phone"])?;
+    reader.optional("email", contact::EMAIL, |json| {
+        contact::email(&text(json)?).map(drop)
+    });
+    reader.optional("phone", contact::PHONE, |json| {
+        contact::phone(&text(json)?).map(drop)
+    });
+    reader.finish(Some(()))
+}
+
+fn read_status(body: &RawValue) -> Result<LeadStatus, Problem> {
+    let invalid = |details| invalid_body("", details);
+    let mut reader = Reader::new(body.get(), &["status"]).map_err(invalid)?;
+    let status = reader.required("status", "one of NEW, CONTACTED, QUALIFIED, LOST", |json| {
+        text(json)?.parse().ok()
+    });
+    reader.finish(status).map_err(invalid)
+}
