@@ -50,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) data: Box<RawValue>,
     /// The same for the room: a message, counts and ids, never leads.
     pub(crate) summary: Box<RawValue>,
+    /// Whether the command is written down in the audit log, with what it changed.
+    pub(crate) is_audited: bool,
     /// What was stored to tell the room.
     pub(crate) event: Option<OutboxEvent>,
 }
@@ -65,6 +67,17 @@ impl CommandName {
             "compliance_check" => CommandName::ComplianceCheck,
             _ => return None,
         })
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            CommandName::GetLeads => "get_leads",
+            CommandName::CreateLead => "create_lead",
+            CommandName::SearchLeads => "search_leads",
+            CommandName::GetMetrics => "get_metrics",
+            CommandName::StartBackup => "start_backup",
+            CommandName::ComplianceCheck => "compliance_check",
+        }
     }
 
     pub(crate) fn permission(self) -> Permission {
@@ -103,11 +116,24 @@ impl Command {
     }
 }
 
+impl Command {
+    /// The parameters for the audit log, which holds no personal data.
+    fn masked(&self) -> Box<RawValue> {
+        let masked = match self {
+            Command::CreateLead(parameters) => parameters.masked(),
+            Command::SearchLeads(parameters) => parameters.masked(),
+            Command::GetLeads(_) | Command::GetMetrics(_) => serde_json::value::to_raw_value(self),
+        };
+        masked.expect("Invariant: parameters hold texts, numbers and times only")
+    }
+}
+
 impl Outcome {
     fn new(data: &impl Serialize, summary: &impl Serialize) -> Result<Outcome, Failure> {
         Ok(Outcome {
             data: serde_json::value::to_raw_value(data)?,
             summary: serde_json::value::to_raw_value(summary)?,
+            is_audited: false,
             event: None,
         })
     }

@@ -17,6 +17,7 @@ use tidings_transport::{Limit, Quota, Transport};
 use tidings_wire::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
+use crate::audit::AuditQueue;
 use crate::authentication::Principal;
 use crate::encoding::FlowEncodings;
 use crate::envelope::EventKind;
@@ -59,6 +60,7 @@ struct Inner {
     commands: Arc<Semaphore>,
     queries: Queries,
     outbox: outbox::Outbox,
+    audit: AuditQueue,
 }
 
 impl Flow {
@@ -83,10 +85,12 @@ impl Flow {
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             queries: Queries::default(),
             outbox: outbox::Outbox::default(),
+            audit: AuditQueue::default(),
         }));
         flow.transport().spawn(flow.clone().write_usage());
         flow.transport().spawn(flow.clone().watch_keys());
         flow.transport().spawn(flow.clone().drain_outbox());
+        flow.transport().spawn(flow.clone().write_audit());
         flow
     }
 
@@ -117,6 +121,10 @@ impl Flow {
 
     pub(crate) fn encodings(&self) -> FlowEncodings {
         self.0.encodings
+    }
+
+    pub(crate) fn audit(&self) -> &AuditQueue {
+        &self.0.audit
     }
 
     pub(crate) fn usage(&self) -> &Usage {

@@ -7,6 +7,7 @@
 //!
 //! Invariant: the tenant of whatever is read, written or published is the key's, never the client's word.
 
+mod audit;
 mod authentication;
 mod command;
 mod contact;

@@ -9,6 +9,7 @@
 //! Invariant: every statement that touches a tenant's data names the tenant.
 
 mod actor;
+mod audit;
 mod clock;
 mod database;
 mod dead_letter;
@@ -27,6 +28,7 @@ mod text;
 mod workflow;
 
 pub use actor::Actor;
+pub use audit::{AUDIT_DETAIL_BYTES_MAX, AUDIT_PAGE_MAX, AuditEntry, AuditFault, AuditHead, NewAuditEntry};
 pub use clock::Clock;
 pub use dead_letter::{
     DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterId, NewDeadLetter,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
 
 use crate::database::Turn;
-use crate::{Store, StoreError, TenantId, statements};
+use crate::{NewAuditEntry, Store, StoreError, TenantId, statements};
 
 /// The most events that are taken, or removed, at once.
 pub const OUTBOX_BATCH_MAX: u32 = 1_000;
@@ -56,6 +56,8 @@ pub struct Attached {
     pub event: Option<NewOutboxEvent>,
     /// The answer to remember, where the change carries an idempotency key.
     pub response: Option<crate::StoredResponse>,
+    /// What the audit log says of it.
+    pub audit: Option<NewAuditEntry>,
 }
 
 /// A change that was made.

@@ -1,5 +1,6 @@
 //! The statements of each area, in SQL that `SQLite` and PostgreSQL both understand.
 
+pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod executions;
 pub(crate) mod idempotency;

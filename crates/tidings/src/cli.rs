@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod audit;
 pub(crate) mod check_config;
 mod claim;
 mod duration;
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// Make, list and revoke tenant keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// List and check a tenant's audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Bring a PostgreSQL database up to date; SQLite is at every start
     Migrate,
     /// Check the configuration without starting

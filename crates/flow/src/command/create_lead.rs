@@ -7,6 +7,7 @@ use tidings_store::{
 };
 
 use super::Outcome;
+use crate::audit;
 use crate::authentication::Principal;
 use crate::contact;
 use crate::envelope::{self, Origin};
@@ -69,6 +70,18 @@ impl Parameters {
         reader.finish(parameters)
     }
 
+    /// The same for the audit log.
+    pub(crate) fn masked(&self) -> serde_json::Result<Box<RawValue>> {
+        let masked = |text: &Option<String>| text.as_deref().map(audit::masked);
+        serde_json::value::to_raw_value(&Parameters {
+            name: audit::masked(&self.name),
+            email: audit::masked(&self.email),
+            company: masked(&self.company),
+            phone: masked(&self.phone),
+            notes: masked(&self.notes),
+        })
+    }
+
     pub(crate) fn payload(&self) -> Result<LeadPayload, LeadPayloadError> {
         LeadPayload::from_serialize(self)
     }
@@ -81,14 +94,19 @@ impl Parameters {
             source: LeadSource::VOICE,
             payload,
         };
+        let actor = Actor::key(principal.key);
+        let detail = self.masked()?;
         let attach = |lead: &Lead| Attached {
             event: Some(envelope::lead_created(lead, Origin::Voice)),
             response: None,
+            audit: Some(audit::entry(
+                actor.clone(),
+                "create_lead",
+                audit::SUCCESS,
+                &detail,
+            )),
         };
-        let created = flow
-            .store()
-            .create_lead_with(new, &Actor::key(principal.key), None, attach)
-            .await?;
+        let created = flow.store().create_lead_with(new, &actor, None, attach).await?;
         let Once::Fresh(Written { value: lead, event }) = created else {
             return Err(Failure::InternalError);
         };
@@ -104,7 +122,11 @@ impl Parameters {
                 message,
             },
         )?;
-        Ok(Outcome { event, ..outcome })
+        Ok(Outcome {
+            event,
+            is_audited: true,
+            ..outcome
+        })
     }
 }
 

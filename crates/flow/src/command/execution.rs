@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tidings_store::TenantId;
+use tidings_store::{Actor, TenantId};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::Command;
 use super::request::Request;
+use super::{Command, CommandName, Outcome};
+use crate::audit::{self, Place};
 use crate::authentication::{Principal, is_still_good};
 use crate::envelope;
 use crate::flow::Flow;
@@ -56,20 +58,68 @@ pub(crate) async fn execute(flow: &Flow, principal: &Principal, request: Option<
 
 /// Failures here are told to the caller alone.
 async fn admit(flow: &Flow, principal: &Principal, request: &Request<'_>) -> Result<Box<RawValue>, Failure> {
-    let (_, command) = request.accept(principal)?;
-    if !is_still_good(flow.store(), flow.clock(), principal.key).await? {
-        return Err(Failure::AccessDenied);
-    }
-    let admission = flow.admit_command().ok_or(Failure::RateLimited)?;
+    // Before anything else: what cannot be written down is not done.
+    let place = flow.audit().reserve().await.ok_or(Failure::ServiceUnavailable)?;
+    let audited = Audited {
+        flow: flow.clone(),
+        principal: principal.clone(),
+        action: request.name().map_or("unknown_command", CommandName::as_str),
+        place,
+    };
+    let (command, admission) = match accept(flow, principal, request).await {
+        Ok(accepted) => accepted,
+        Err(failure) => {
+            audited.record(failure.text(), &NoDetail {});
+            return Err(failure);
+        }
+    };
     let name = request.command.clone().unwrap_or_default();
     let (caller, flow, principal) = (flow, flow.clone(), principal.clone());
     // On its own task: a caller that goes away must not leave the room with half of the events.
     let task = caller.finish(async move {
         let result = carry_out(&flow, &principal, &name, &command).await;
+        match &result {
+            Ok(outcome) if outcome.is_audited => {}
+            Ok(_) => audited.record(audit::SUCCESS, &command.masked()),
+            Err(failure) => audited.record(failure.text(), &command.masked()),
+        }
         drop(admission);
-        result
+        result.map(|outcome| outcome.data)
     });
     task.await.unwrap_or(Err(Failure::InternalError))
+}
+
+async fn accept(
+    flow: &Flow,
+    principal: &Principal,
+    request: &Request<'_>,
+) -> Result<(Command, OwnedSemaphorePermit), Failure> {
+    let (_, command) = request.accept(principal)?;
+    if !is_still_good(flow.store(), flow.clock(), principal.key).await? {
+        return Err(Failure::AccessDenied);
+    }
+    let admission = flow.admit_command().ok_or(Failure::RateLimited)?;
+    Ok((command, admission))
+}
+
+/// A command on its way into the audit log.
+struct Audited {
+    flow: Flow,
+    principal: Principal,
+    action: &'static str,
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct NoDetail {}
+
+impl Audited {
+    fn record(self, outcome: &'static str, detail: &impl Serialize) {
+        let entry = audit::entry(Actor::key(self.principal.key), self.action, outcome, detail);
+        self.flow
+            .audit()
+            .record(self.place, &self.principal.tenant, entry);
+    }
 }
 
 async fn carry_out(
@@ -77,7 +127,7 @@ async fn carry_out(
     principal: &Principal,
     name: &str,
     command: &Command,
-) -> Result<Box<RawValue>, Failure> {
+) -> Result<Outcome, Failure> {
     let start = Instant::now();
     let tenant = &principal.tenant;
     voice(
@@ -111,7 +161,7 @@ async fn carry_out(
     voice(flow, tenant, "VOICE_PROCESSING_COMPLETED", &completed)
         .await
         .ok();
-    result.map(|outcome| outcome.data)
+    result
 }
 
 /// Publishes a voice event. Past the first one a failure changes nothing for the caller: what the command did is

@@ -21,6 +21,11 @@ impl<'a> Request<'a> {
         Request { command, members }
     }
 
+    /// The command's name, if there is such a command.
+    pub(crate) fn name(&self) -> Option<CommandName> {
+        self.command.as_deref().and_then(CommandName::parse)
+    }
+
     /// The command to carry out, if `principal` may and everything is well-formed.
     pub(crate) fn accept(&self, principal: &Principal) -> Result<(CommandName, Command), Failure> {
         let Some(members) = &self.members else {
@@ -37,11 +42,7 @@ impl<'a> Request<'a> {
                 return Err(Failure::AccessDenied);
             }
         }
-        let name = self
-            .command
-            .as_deref()
-            .and_then(CommandName::parse)
-            .ok_or(Failure::UnknownCommand)?;
+        let name = self.name().ok_or(Failure::UnknownCommand)?;
         if !principal.permissions.contains(name.permission()) {
             return Err(Failure::AccessDenied);
         }

@@ -1,10 +1,12 @@
 //! `search_leads`: the leads that match a query best.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tidings_store::{Lead, LeadSearch, LeadStatus, TenantId, TimeRange};
 
 use super::Outcome;
 use super::get_leads::{LIMITS, STATUS};
+use crate::audit;
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, text};
 use crate::period::DateRange;
@@ -49,6 +51,14 @@ impl Parameters {
             status,
             date_range,
         }))
+    }
+
+    /// The same for the audit log.
+    pub(crate) fn masked(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&Parameters {
+            query: audit::masked(&self.query),
+            ..self.clone()
+        })
     }
 
     pub(crate) async fn run(&self, flow: &Flow, tenant: &TenantId) -> Result<Outcome, Failure> {

@@ -10,8 +10,9 @@ use tidings_transport::{JsonBody, Problem, ProblemCode};
 
 use super::conditions::if_match;
 use super::leads::lead_id;
-use super::write::{attached, carry_out, idempotent, lead_response, replayed};
+use super::write::{OfLead, attached, carry_out, idempotent, lead_response, replayed};
 use super::{invalid_body, permitted};
+use crate::audit;
 use crate::authentication::Principal;
 use crate::contact;
 use crate::envelope::{self, Origin};
@@ -72,12 +73,12 @@ pub(super) async fn delete(
         (&Method::DELETE, &format!("/leads/{id}")),
         "",
     )?;
-    let (store, now) = (flow.store().clone(), flow.now());
+    let (store, now, actor) = (flow.store().clone(), flow.now(), Actor::key(principal.key));
     let deleted = carry_out(&flow, async move {
         let write = LeadWrite {
             tenant: &principal.tenant,
             id,
-            actor: &Actor::key(principal.key),
+            actor: &actor,
             expected: expected.as_deref(),
             once: once.as_ref(),
         };
@@ -86,6 +87,12 @@ pub(super) async fn delete(
                 StatusCode::NO_CONTENT,
                 None,
                 Some(envelope::lead_deleted(lead, Origin::Http, now)),
+                audit::entry(
+                    actor.clone(),
+                    "delete_lead",
+                    audit::SUCCESS,
+                    &OfLead { lead_id: id },
+                ),
             )
         };
         store.delete_lead(write, attach).await
@@ -119,12 +126,20 @@ async fn edit(
 ) -> Result<Response, Problem> {
     let expected = if_match(headers)?;
     let once = idempotent(&principal.tenant, headers, (&Method::PATCH, path), body)?;
-    let (store, principal) = (flow.store().clone(), principal.clone());
+    let (store, tenant, actor) = (
+        flow.store().clone(),
+        principal.tenant.clone(),
+        Actor::key(principal.key),
+    );
+    let action = match edit {
+        LeadEdit::Payload(_) => "update_lead",
+        LeadEdit::Status(_) => "change_lead_status",
+    };
     let edited = carry_out(flow, async move {
         let write = LeadWrite {
-            tenant: &principal.tenant,
+            tenant: &tenant,
             id,
-            actor: &Actor::key(principal.key),
+            actor: &actor,
             expected: expected.as_deref(),
             once: once.as_ref(),
         };
@@ -133,6 +148,7 @@ async fn edit(
                 StatusCode::OK,
                 Some(&edited.after),
                 envelope::lead_edited(edited, Origin::Http),
+                audit::entry(actor.clone(), action, audit::SUCCESS, &OfLead { lead_id: id }),
             )
         };
         store.edit_lead(write, &edit, attach).await

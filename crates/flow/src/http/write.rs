@@ -5,21 +5,30 @@ use std::future::Future;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidings_store::{
-    Actor, Attached, IdempotentRequest, Lead, LeadPayload, LeadSource, NewLead, NewOutboxEvent, Once,
-    StoreError, StoredResponse, TenantId, Written,
+    Actor, Attached, IdempotentRequest, Lead, LeadId, LeadPayload, LeadSource, NewAuditEntry, NewLead,
+    NewOutboxEvent, Once, StoreError, StoredResponse, TenantId, Written,
 };
 use tidings_transport::{Problem, ProblemCode};
 
 use super::conditions::entity_tag;
 use super::store_problem;
+use crate::audit;
 use crate::authentication::Principal;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What the audit log says of a write besides who, what and when.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfLead {
+    pub(super) lead_id: LeadId,
+}
 
 /// A lead to create.
 pub(super) struct LeadCreation<'a> {
@@ -60,6 +69,12 @@ pub(super) async fn create_lead(
                 StatusCode::CREATED,
                 Some(lead),
                 Some(envelope::lead_created(lead, origin)),
+                audit::entry(
+                    actor.clone(),
+                    "create_lead",
+                    audit::SUCCESS,
+                    &OfLead { lead_id: lead.id },
+                ),
             )
         };
         store.create_lead_with(new, &actor, once.as_ref(), attach).await
@@ -105,8 +120,13 @@ pub(super) async fn carry_out<T: Send + 'static>(
         .map_err(store_problem)
 }
 
-/// What is stored with a change: the answer to it, and its event.
-pub(super) fn attached(status: StatusCode, lead: Option<&Lead>, event: Option<NewOutboxEvent>) -> Attached {
+/// What is stored with a change: the answer to it, its event, and what the audit log says of it.
+pub(super) fn attached(
+    status: StatusCode,
+    lead: Option<&Lead>,
+    event: Option<NewOutboxEvent>,
+    audit: NewAuditEntry,
+) -> Attached {
     let body = lead.map(body).unwrap_or_default();
     let response = StoredResponse {
         status: status.as_u16(),
@@ -115,6 +135,7 @@ pub(super) fn attached(status: StatusCode, lead: Option<&Lead>, event: Option<Ne
     Attached {
         event,
         response: Some(response),
+        audit: Some(audit),
     }
 }
 

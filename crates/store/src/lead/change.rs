@@ -8,7 +8,7 @@ use super::{Lead, LeadPayload, LeadStatus};
 use crate::database::{Transaction, Turn};
 use crate::idempotency::check_response;
 use crate::outbox::{Attached, Written, held_until};
-use crate::{Actor, IdempotentRequest, LeadId, Once, Store, StoreError, TenantId, statements};
+use crate::{Actor, IdempotentRequest, LeadId, Once, Store, StoreError, TenantId, audit, statements};
 
 /// The most entries of a history that are listed at once.
 pub const LEAD_CHANGES_MAX: u32 = 1_000;
@@ -197,6 +197,7 @@ impl Store {
             }
             None => None,
         };
+        audit::append(&mut transaction, tenant, attached.audit.as_slice(), now).await?;
         transaction.commit().await?;
         Ok(Written { value, event })
     }

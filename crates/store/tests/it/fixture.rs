@@ -70,6 +70,32 @@ impl Fixture {
         Store::open_with(options).await
     }
 
+    /// Carries statements out past the store, as somebody does who may see everything.
+    pub(crate) async fn try_statement(&self, sql: &str) -> Result<(), String> {
+        use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+        let text = |error: sqlx::Error| error.to_string();
+        if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.map_err(text)?;
+            let sql = AssertSqlSafe(sql.to_owned());
+            sqlx::raw_sql(sql).execute(&mut connection).await.map_err(text)?;
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.map_err(text)?;
+            let sql = AssertSqlSafe(format!("SET tidings.tenant = '*'; {sql}"));
+            sqlx::raw_sql(sql).execute(&mut connection).await.map_err(text)?;
+        }
+        Ok(())
+    }
+
+    /// The same by somebody who owns the tables.
+    pub(crate) async fn without_triggers(&self, sql: &str) {
+        let lift = if self.url.starts_with("sqlite:") {
+            "DROP TRIGGER audit_entry_is_not_changed; DROP TRIGGER audit_entry_is_not_removed"
+        } else {
+            "DROP TRIGGER audit_entry_is_not_changed ON audit_entry"
+        };
+        self.try_statement(&format!("{lift}; {sql}")).await.unwrap();
+    }
+
     pub(crate) fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("tidings.db")
     }

@@ -285,6 +285,7 @@ async fn a_repeated_edit_happens_once(backend: Backend) {
     let attach = |_: &LeadEdited| Attached {
         event: None,
         response: Some(answer.clone()),
+        audit: None,
     };
     let contacted = LeadEdit::Status(LeadStatus::Contacted);
     assert!(matches!(

@@ -21,6 +21,7 @@ macro_rules! on_each_backend {
     };
 }
 
+mod audit;
 mod fixture;
 mod leads;
 mod lifecycle;

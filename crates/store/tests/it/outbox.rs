@@ -22,6 +22,7 @@ async fn create(fixture: &Fixture, tenant: &str, number: usize) -> Result<Outbox
     let attach = |_: &_| Attached {
         event: Some(event(number)),
         response: None,
+        audit: None,
     };
     let created = fixture
         .store

@@ -25,6 +25,7 @@ async fn create_once(fixture: &Fixture, request: &IdempotentRequest) -> Result<O
             status: 201,
             body: serde_json::to_vec(lead).unwrap(),
         }),
+        audit: None,
     };
     let new = new_lead("demo1", r#"{"name":"Ann"}"#);
     let once = fixture

@@ -22,6 +22,7 @@ async fn with_rows() -> Fixture {
                 status: 201,
                 body: Vec::new(),
             }),
+            audit: Some(crate::audit::entry("create_lead")),
         };
         store
             .create_lead_with(
@@ -46,7 +47,7 @@ async fn with_rows() -> Fixture {
 }
 
 /// Every table that belongs to tenants, and the expression that names a row's tenant.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 11] = [
     ("tenant", "id"),
     ("tenant_key", "tenant_id"),
     ("lead", "tenant_id"),
@@ -54,6 +55,8 @@ const TABLES: [(&str, &str); 9] = [
     ("lead_hour", "tenant_id"),
     ("lead_change", "tenant_id"),
     ("outbox", "tenant_id"),
+    ("audit_entry", "tenant_id"),
+    ("audit_head", "tenant_id"),
     ("metric_rollup", "tenant_id"),
     ("idempotency_key", "substr(scope, 8)"),
 ];

@@ -1,0 +1,131 @@
+//! `tidings audit`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use tidings_store::{AUDIT_PAGE_MAX, AuditHead, Store, TenantId};
+
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::opening;
+
+/// What to do with a tenant's audit log.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Print the log, a line of JSON for each entry
+    List(List),
+    /// Print the last entry's number and hash, to be written down where nobody changes it from the database
+    Head(Head),
+    /// Check that no entry was changed or removed
+    Verify(Verify),
+}
+
+/// Print the log.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct List {
+    /// The tenant, also one that was deleted
+    #[arg(long, value_name = "TENANT", value_parser = tenant)]
+    tenant: TenantId,
+    /// Begin behind the entry of this number
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    after: i64,
+    /// Print no more than so many entries
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u64>,
+}
+
+/// Print the head.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Head {
+    /// The tenant
+    #[arg(long, value_name = "TENANT", value_parser = tenant)]
+    tenant: TenantId,
+}
+
+/// Check the log.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Verify {
+    /// The tenant
+    #[arg(long, value_name = "TENANT", value_parser = tenant)]
+    tenant: TenantId,
+    /// A head that the log once had, from `audit head` or the server's own log; may be repeated. Without one, a log
+    /// whose end was cut off together with its head looks whole
+    #[arg(long, value_name = "NUMBER:HASH", value_parser = head)]
+    head: Vec<AuditHead>,
+}
+
+fn tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::new(text).map_err(|error| error.to_string())
+}
+
+fn head(text: &str) -> Result<AuditHead, String> {
+    text.parse()
+        .map_err(|error: tidings_store::StoreError| error.to_string())
+}
+
+impl AuditCommand {
+    pub(crate) fn run(self, config: &Config) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let store = opening::store(config).await?;
+            let done = match self {
+                Self::List(list) => list.run(&store).await,
+                Self::Head(head) => head.run(&store).await,
+                Self::Verify(verify) => verify.run(&store).await,
+            };
+            store.close().await;
+            done
+        })
+    }
+}
+
+impl List {
+    async fn run(self, store: &Store) -> Outcome {
+        let mut output = io::stdout().lock();
+        let (mut after, mut left) = (self.after, self.limit.unwrap_or(u64::MAX));
+        while left > 0 {
+            let limit = u32::try_from(left).unwrap_or(AUDIT_PAGE_MAX).min(AUDIT_PAGE_MAX);
+            let entries = store
+                .list_audit(&self.tenant, after, limit)
+                .await
+                .map_err(opening::failure)?;
+            let Some(last) = entries.last() else { break };
+            after = last.sequence;
+            left -= entries.len() as u64;
+            for entry in &entries {
+                serde_json::to_writer(&mut output, entry).map_err(|error| Failure::Internal(error.into()))?;
+                writeln!(output)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Head {
+    async fn run(self, store: &Store) -> Outcome {
+        let head = store.audit_head(&self.tenant).await.map_err(opening::failure)?;
+        writeln!(io::stdout(), "{head}")?;
+        Ok(())
+    }
+}
+
+impl Verify {
+    async fn run(self, store: &Store) -> Outcome {
+        let verified = store.verify_audit(&self.tenant, &self.head).await;
+        match verified.map_err(opening::failure)? {
+            Ok(head) => {
+                writeln!(
+                    io::stdout(),
+                    "{} entries, none changed or removed; head {head}",
+                    head.sequence
+                )?;
+                Ok(())
+            }
+            Err(fault) => Err(Failure::Internal(
+                anyhow::Error::new(fault).context(format!("audit log of tenant {}", self.tenant)),
+            )),
+        }
+    }
+}
