@@ -7,11 +7,12 @@ use tidings_store::{
 };
 use tidings_wire::time::Timestamp;
 
-/// The kinds of events that this gateway publishes so far.
+/// The kinds of events that this gateway publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Lead,
     Voice,
+    Integration,
 }
 
 impl EventKind {
@@ -19,6 +20,7 @@ impl EventKind {
         match self {
             EventKind::Lead => "lead_event",
             EventKind::Voice => "voice_event",
+            EventKind::Integration => "integration_event",
         }
     }
 }
@@ -30,6 +32,7 @@ pub(crate) enum Origin {
     Voice,
     Http,
     Form,
+    Import,
 }
 
 #[derive(Serialize)]
@@ -149,6 +152,19 @@ pub(crate) fn stored(stored: OutboxEvent) -> Result<Event, EventIdError> {
     })
 }
 
+/// An `integration_event` of type `kind`, to be stored with what it tells of.
+pub(crate) fn integration_event(
+    tenant: &TenantId,
+    kind: &'static str,
+    origin: Origin,
+    data: &impl Serialize,
+    time: Timestamp,
+) -> NewOutboxEvent {
+    let event = event(EventKind::Integration, kind, tenant, None, origin, data, time)
+        .expect("Invariant: an event of the system holds texts, times and numbers only");
+    to_store(event)
+}
+
 fn lead_event(
     r#type: &'static str,
     lead: &Lead,
@@ -166,6 +182,10 @@ fn lead_event(
         time,
     )
     .expect("Invariant: an event of a lead holds texts, times and finished JSON only");
+    to_store(event)
+}
+
+fn to_store(event: Event) -> NewOutboxEvent {
     NewOutboxEvent {
         id: event.id.to_string(),
         kind: event.kind.into_string(),

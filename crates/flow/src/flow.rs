@@ -156,10 +156,10 @@ impl Flow {
     }
 
     async fn hand_to_bus(&self, tenant: &TenantId, event: Event) -> Result<(), Failure> {
-        let metric = if *event.kind == *EventKind::Lead.as_str() {
-            "events.lead_event"
-        } else {
-            "events.voice_event"
+        let metric = match &*event.kind {
+            kind if kind == EventKind::Lead.as_str() => "events.lead_event",
+            kind if kind == EventKind::Voice.as_str() => "events.voice_event",
+            _ => "events.integration_event",
         };
         let id = event.id;
         match self.0.bus.publish(event).await {

@@ -17,7 +17,7 @@ use crate::authentication::{OfferedKeys, Principal, authenticate};
 use crate::flow::Flow;
 use crate::parameters::Detail;
 
-pub(crate) use form::read as read_form;
+pub(crate) use form::{check as check_reachable, read as read_form};
 pub(crate) use leads::Listing;
 
 pub(crate) fn routes(flow: &Flow) -> Router {

@@ -17,6 +17,7 @@ mod flow;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+pub mod import;
 mod parameters;
 mod period;
 mod plain;

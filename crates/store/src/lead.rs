@@ -1,6 +1,7 @@
 //! Leads: the people who may become a tenant's customers.
 
 pub(crate) mod change;
+mod import;
 mod list;
 mod payload;
 pub(crate) mod search;
@@ -13,6 +14,7 @@ use tidings_wire::time::Timestamp;
 pub use change::{
     LEAD_CHANGES_MAX, LeadChange, LeadChangeKind, LeadEdit, LeadEdited, LeadVersion, LeadWrite,
 };
+pub use import::{ImportedLead, LEAD_IMPORT_MAX};
 pub use list::{LEAD_PAGE_MAX, LeadCursor, LeadFilter, LeadPage, TimeRange};
 pub use payload::{LEAD_PAYLOAD_BYTES_MAX, LeadPayload, LeadPayloadError};
 pub use search::{LeadHits, LeadSearch, SEARCH_TOTAL_MAX};

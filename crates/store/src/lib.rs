@@ -42,10 +42,10 @@ pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
 pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey};
 pub use lead::{
-    LEAD_CHANGES_MAX, LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadChange, LeadChangeKind, LeadCounts,
-    LeadCursor, LeadEdit, LeadEdited, LeadFilter, LeadHits, LeadPage, LeadPayload, LeadPayloadError,
-    LeadSearch, LeadSource, LeadStatus, LeadVersion, LeadWrite, NewLead, SEARCH_TOTAL_MAX, TimeRange,
-    UnknownLeadStatus,
+    ImportedLead, LEAD_CHANGES_MAX, LEAD_IMPORT_MAX, LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadChange,
+    LeadChangeKind, LeadCounts, LeadCursor, LeadEdit, LeadEdited, LeadFilter, LeadHits, LeadPage,
+    LeadPayload, LeadPayloadError, LeadSearch, LeadSource, LeadStatus, LeadVersion, LeadWrite, NewLead,
+    SEARCH_TOTAL_MAX, TimeRange, UnknownLeadStatus,
 };
 pub use metric::MetricIncrement;
 pub use outbox::{

@@ -70,6 +70,14 @@ pub struct Written<T> {
 }
 
 impl Store {
+    /// Stores an event that goes with no change. Nobody has it in hand.
+    pub async fn put_in_outbox(&self, tenant: &TenantId, event: NewOutboxEvent) -> Result<(), StoreError> {
+        let mut transaction = self.database.write(Turn::Tenant(tenant)).await?;
+        let now = self.now();
+        statements::outbox::insert(&mut transaction, tenant, event, now, Timestamp::from_millis(0)).await?;
+        transaction.commit().await
+    }
+
     /// Takes the oldest events that are in nobody's hands, at most `limit` and [`OUTBOX_BATCH_MAX`] of them.
     pub async fn claim_outbox(&self, limit: usize) -> Result<Vec<OutboxEvent>, StoreError> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX).min(OUTBOX_BATCH_MAX);

@@ -5,6 +5,7 @@ pub(crate) mod check_config;
 mod claim;
 mod duration;
 pub(crate) mod key;
+pub(crate) mod lead;
 pub(crate) mod migrate;
 pub(crate) mod token;
 pub(crate) mod version;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Make, list and revoke tenant keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Import and export leads
+    #[command(subcommand)]
+    Lead(lead::LeadCommand),
     /// List and check a tenant's audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),

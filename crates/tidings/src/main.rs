@@ -64,6 +64,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Serve => serve::run(&cli.common.load()?),
         Command::Token(command) => command.run(&cli.common.load()?.config),
         Command::Key(command) => command.run(&cli.common.load()?.config),
+        Command::Lead(command) => command.run(&cli.common.load()?.config),
         Command::Audit(command) => command.run(&cli.common.load()?.config),
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),

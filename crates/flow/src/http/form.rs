@@ -46,7 +46,7 @@ pub(crate) fn read(body: &RawValue) -> Result<(LeadSource, LeadPayload), Problem
 
 /// A lead that can be reached: an email address or a phone number, well-formed if there. Fields left empty are no
 /// fault of the form.
-fn check(payload: &str) -> Result<(), Vec<Detail>> {
+pub(crate) fn check(payload: &str) -> Result<(), Vec<Detail>> {
     let mut reader = Reader::new(payload, &["email", "phone"])?;
     let email = reader.optional("email", contact::EMAIL, |json| Field::read(json, contact::email));
     let phone = reader.optional("phone", contact::PHONE, |json| Field::read(json, contact::phone));

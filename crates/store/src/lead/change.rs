@@ -203,24 +203,38 @@ impl Store {
     }
 }
 
-/// Writes an entry of a lead's history.
+/// The first entry of a lead's history.
+pub(crate) fn created(lead: &Lead, actor: &Actor, time: Timestamp) -> Result<LeadChange, StoreError> {
+    let detail = Detail::Created {
+        source: lead.source.as_str(),
+    };
+    change(lead, actor, LeadChangeKind::Created, &detail, time)
+}
+
+/// Writes the first entry of a lead's history.
 pub(super) async fn note_created(
     transaction: &mut Transaction,
     lead: &Lead,
     actor: &Actor,
 ) -> Result<(), StoreError> {
-    let detail = Detail::Created {
-        source: lead.source.as_str(),
-    };
-    note(
-        transaction,
-        lead,
-        actor,
-        LeadChangeKind::Created,
-        &detail,
-        lead.created_at,
-    )
-    .await
+    let change = created(lead, actor, lead.created_at)?;
+    statements::lead_changes::insert(transaction, &lead.tenant_id, &change).await
+}
+
+fn change(
+    lead: &Lead,
+    actor: &Actor,
+    kind: LeadChangeKind,
+    detail: &Detail<'_>,
+    time: Timestamp,
+) -> Result<LeadChange, StoreError> {
+    Ok(LeadChange {
+        lead_id: lead.id,
+        time,
+        actor: actor.clone(),
+        kind,
+        detail: serde_json::value::to_raw_value(detail).map_err(|error| StoreError::Corrupt(error.into()))?,
+    })
 }
 
 async fn note(
@@ -231,13 +245,7 @@ async fn note(
     detail: &Detail<'_>,
     time: Timestamp,
 ) -> Result<(), StoreError> {
-    let change = LeadChange {
-        lead_id: lead.id,
-        time,
-        actor: actor.clone(),
-        kind,
-        detail: serde_json::value::to_raw_value(detail).map_err(|error| StoreError::Corrupt(error.into()))?,
-    };
+    let change = change(lead, actor, kind, detail, time)?;
     statements::lead_changes::insert(transaction, &lead.tenant_id, &change).await
 }
 

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::StoreError;
 
 /// A lead's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LeadStatus {
     /// Nobody has spoken to it.
     New,

@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
 
 use crate::database::{Row, Transaction, sql};
-use crate::{Actor, LeadChange, LeadChangeKind, LeadId, StoreError, TenantId};
+use crate::lead::change::created;
+use crate::{Actor, Lead, LeadChange, LeadChangeKind, LeadId, StoreError, TenantId};
 
 pub(crate) async fn insert(
     transaction: &mut Transaction,
@@ -20,6 +21,36 @@ pub(crate) async fn insert(
         .bind(change.detail.get())
         .execute(transaction)
         .await?;
+    Ok(())
+}
+
+/// The first entry of many leads; at least one.
+pub(crate) async fn insert_created(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    leads: &[Lead],
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let mut query = sql("INSERT INTO lead_change (tenant_id, lead_id, time, actor, kind, detail) VALUES ");
+    for (position, lead) in leads.iter().enumerate() {
+        let change = created(lead, actor, now)?;
+        query
+            .push(if position == 0 { "(" } else { ", (" })
+            .push_bind(tenant.as_str());
+        query.push(", ").push_bind(lead.id.as_bytes());
+        query.push(", ").push_bind(change.time.as_millis());
+        query.push(", ").push_bind(actor.as_str());
+        query.push(", ").push_bind(change.kind.as_str());
+        query
+            .push(", ")
+            .push_bind(change.detail.get().to_owned())
+            .push(")");
+    }
+    query.execute(transaction).await?;
     Ok(())
 }
 

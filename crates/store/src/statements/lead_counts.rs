@@ -1,5 +1,7 @@
 //! Statements on the counters of leads.
 
+use std::collections::BTreeMap;
+
 use tidings_wire::time::Timestamp;
 
 use crate::database::{Transaction, sql};
@@ -8,24 +10,79 @@ use crate::{Lead, LeadStatus, StoreError, TenantId};
 
 /// Counts a lead in (1) or out (-1), where its status and source belong.
 pub(crate) async fn count(transaction: &mut Transaction, lead: &Lead, by: i64) -> Result<(), StoreError> {
+    add_to_total(
+        transaction,
+        &lead.tenant_id,
+        lead.status,
+        lead.source.as_str(),
+        by,
+    )
+    .await?;
+    add_to_hour(
+        transaction,
+        &lead.tenant_id,
+        hour_of(lead.created_at),
+        lead.status,
+        by,
+    )
+    .await
+}
+
+/// Counts many leads of one tenant in.
+pub(super) async fn count_all(transaction: &mut Transaction, leads: &[Lead]) -> Result<(), StoreError> {
+    let (mut totals, mut hours) = (BTreeMap::new(), BTreeMap::new());
+    for lead in leads {
+        *totals
+            .entry((&lead.tenant_id, lead.status, lead.source.as_str()))
+            .or_insert(0) += 1;
+        *hours
+            .entry((&lead.tenant_id, hour_of(lead.created_at), lead.status))
+            .or_insert(0) += 1;
+    }
+    for ((tenant, status, source), count) in totals {
+        add_to_total(transaction, tenant, status, source, count).await?;
+    }
+    for ((tenant, hour, status), count) in hours {
+        add_to_hour(transaction, tenant, hour, status, count).await?;
+    }
+    Ok(())
+}
+
+async fn add_to_total(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    status: LeadStatus,
+    source: &str,
+    count: i64,
+) -> Result<(), StoreError> {
     sql(
         "INSERT INTO lead_total (tenant_id, status, source, count) VALUES ($1, $2, $3, $4)
          ON CONFLICT (tenant_id, status, source) DO UPDATE SET count = lead_total.count + excluded.count",
     )
-    .bind(lead.tenant_id.as_str())
-    .bind(lead.status.as_str())
-    .bind(lead.source.as_str())
-    .bind(by)
+    .bind(tenant.as_str())
+    .bind(status.as_str())
+    .bind(source)
+    .bind(count)
     .execute(transaction)
     .await?;
+    Ok(())
+}
+
+async fn add_to_hour(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    hour: i64,
+    status: LeadStatus,
+    count: i64,
+) -> Result<(), StoreError> {
     sql(
         "INSERT INTO lead_hour (tenant_id, hour, status, count) VALUES ($1, $2, $3, $4)
          ON CONFLICT (tenant_id, hour, status) DO UPDATE SET count = lead_hour.count + excluded.count",
     )
-    .bind(lead.tenant_id.as_str())
-    .bind(hour_of(lead.created_at))
-    .bind(lead.status.as_str())
-    .bind(by)
+    .bind(tenant.as_str())
+    .bind(hour)
+    .bind(status.as_str())
+    .bind(count)
     .execute(transaction)
     .await?;
     Ok(())

@@ -31,30 +31,42 @@ pub(crate) async fn insert(
     lead: i64,
     payload: &LeadPayload,
 ) -> Result<(), StoreError> {
-    let mut terms = IndexedTerms::default();
-    let columns = payload
-        .texts(SEARCHED)
-        .map(|text| terms.of(text.as_deref().unwrap_or_default()));
-    if transaction.is_postgres() {
-        sql("INSERT INTO lead_search (number, document) VALUES ($1, CAST($2 AS tsvector))")
-            .bind(lead)
-            .bind(postgres_document(tenant, &columns))
-            .execute(transaction)
-            .await?;
-        return Ok(());
+    insert_all(transaction, tenant, [(lead, payload)]).await
+}
+
+/// Makes leads findable, each by its number; at least one.
+pub(super) async fn insert_all<'a>(
+    transaction: &mut Transaction,
+    tenant: i64,
+    leads: impl IntoIterator<Item = (i64, &'a LeadPayload)>,
+) -> Result<(), StoreError> {
+    let is_postgres = transaction.is_postgres();
+    let mut query = if is_postgres {
+        sql("INSERT INTO lead_search (number, document) VALUES ")
+    } else {
+        sql("INSERT INTO lead_search (rowid, name, email, company, phone, notes) VALUES ")
+    };
+    for (position, (lead, payload)) in leads.into_iter().enumerate() {
+        let mut terms = IndexedTerms::default();
+        let columns = payload
+            .texts(SEARCHED)
+            .map(|text| terms.of(text.as_deref().unwrap_or_default()));
+        query
+            .push(if position == 0 { "(" } else { ", (" })
+            .push_bind(lead);
+        if is_postgres {
+            query
+                .push(", CAST(")
+                .push_bind(postgres_document(tenant, &columns))
+                .push(" AS tsvector)");
+        } else {
+            for terms in &columns {
+                query.push(", ").push_bind(sqlite_text(tenant, terms));
+            }
+        }
+        query.push(")");
     }
-    let [name, email, company, phone, notes] = columns.map(|terms| sqlite_text(tenant, &terms));
-    sql(
-        "INSERT INTO lead_search (rowid, name, email, company, phone, notes) VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(lead)
-    .bind(name)
-    .bind(email)
-    .bind(company)
-    .bind(phone)
-    .bind(notes)
-    .execute(transaction)
-    .await?;
+    query.execute(transaction).await?;
     Ok(())
 }
 

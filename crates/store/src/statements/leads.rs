@@ -1,5 +1,7 @@
 //! Statements on leads.
 
+use std::collections::HashMap;
+
 use tidings_wire::time::Timestamp;
 
 use super::{lead_counts, lead_search, tenants};
@@ -32,6 +34,45 @@ pub(crate) async fn insert(transaction: &mut Transaction, lead: &Lead) -> Result
     .get(0)?;
     lead_search::insert(transaction, tenant, number, &lead.payload).await?;
     lead_counts::count(transaction, lead, 1).await
+}
+
+/// Inserts many leads of a tenant, with what makes them findable and counted, in a few statements.
+pub(crate) async fn insert_all(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    leads: &[Lead],
+) -> Result<(), StoreError> {
+    let Some(number) = tenants::number(transaction, tenant).await? else {
+        return Err(StoreError::NotFound { what: "tenant" });
+    };
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let mut query =
+        sql("INSERT INTO lead (id, tenant_id, source, status, payload, created_at, updated_at) VALUES ");
+    for (position, lead) in leads.iter().enumerate() {
+        query.push(if position == 0 { "(" } else { ", (" });
+        query
+            .push_bind(lead.id.as_bytes())
+            .push(", ")
+            .push_bind(tenant.as_str());
+        query.push(", ").push_bind(lead.source.as_str());
+        query.push(", ").push_bind(lead.status.as_str());
+        query.push(", ").push_bind(lead.payload.as_raw().get());
+        query.push(", ").push_bind(lead.created_at.as_millis());
+        query.push(", ").push_bind(lead.updated_at.as_millis()).push(")");
+    }
+    query.push(" RETURNING id, number");
+    // The database returns them as it came by them.
+    let mut numbers = HashMap::with_capacity(leads.len());
+    for row in query.fetch_all(transaction).await? {
+        numbers.insert(row.get::<Vec<u8>>(0)?, row.get::<i64>(1)?);
+    }
+    let numbered = leads
+        .iter()
+        .filter_map(|lead| Some((*numbers.get(lead.id.as_bytes())?, &lead.payload)));
+    lead_search::insert_all(transaction, number, numbered).await?;
+    lead_counts::count_all(transaction, leads).await
 }
 
 pub(crate) async fn find(
