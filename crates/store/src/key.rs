@@ -1,14 +1,19 @@
 //! Tenant keys: their hashes, permissions and lifetimes. The keys themselves are never here.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use tidings_wire::time::Timestamp;
 
-use crate::database::Turn;
+use crate::database::{Transaction, Turn};
 use crate::{KeyId, Store, StoreError, Tenant, TenantId, statements};
 
 /// The most keys a tenant can have, revoked ones included.
 pub const KEYS_PER_TENANT_MAX: u32 = 1_000;
+
+/// Keys that one statement asks about.
+const KEYS_AT_ONCE: usize = 1_024;
 
 /// A stored tenant key.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,9 +40,28 @@ impl KeyRecord {
     /// Whether the key is good at this time. Revoked comes before suspended before expired: the reason that lasts
     /// longest is told.
     pub fn standing(&self, tenant: &Tenant, now: Timestamp) -> KeyStanding {
-        if self.revoked_at.is_some() {
+        let state = KeyState {
+            is_revoked: self.revoked_at.is_some(),
+            is_tenant_suspended: tenant.suspended,
+            expires_at: self.expires_at,
+        };
+        state.standing(now)
+    }
+}
+
+/// What decides whether a key is good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyState {
+    pub(crate) is_revoked: bool,
+    pub(crate) is_tenant_suspended: bool,
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+impl KeyState {
+    fn standing(self, now: Timestamp) -> KeyStanding {
+        if self.is_revoked {
             KeyStanding::Revoked
-        } else if tenant.suspended {
+        } else if self.is_tenant_suspended {
             KeyStanding::TenantSuspended
         } else if self.expires_at.is_some_and(|end| end <= now) {
             KeyStanding::Expired
@@ -85,6 +109,15 @@ pub struct NewKey {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A key that took another's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotatedKey {
+    /// The key that goes on.
+    pub new: KeyRecord,
+    /// The key that ends.
+    pub old: KeyRecord,
+}
+
 // Written by hand to leave the hash out.
 impl fmt::Debug for NewKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,21 +151,57 @@ impl Store {
         {
             return Err(StoreError::NotFound { what: "tenant" });
         }
-        if statements::keys::count(&mut transaction, &key.tenant).await? >= KEYS_PER_TENANT_MAX {
-            return Err(StoreError::Invalid {
-                what: "a tenant has at most 1000 keys",
-            });
-        }
-        statements::keys::insert(&mut transaction, &key)
-            .await
-            .map_err(|error| match error {
-                StoreError::Conflict { .. } => StoreError::Conflict {
-                    what: "key exists already",
-                },
-                other => other,
-            })?;
+        insert(&mut transaction, &key).await?;
         transaction.commit().await?;
         Ok(key)
+    }
+
+    /// Puts a new key with this hash in a key's place: the same tenant, permissions and end. The old one is revoked at
+    /// once if `grace` is zero, and otherwise ends by itself after it, or earlier if it was to. An unknown key is
+    /// [`StoreError::NotFound`], one that is revoked or expired [`StoreError::Conflict`].
+    pub async fn rotate_key(
+        &self,
+        id: KeyId,
+        hash: [u8; 32],
+        grace: Duration,
+    ) -> Result<RotatedKey, StoreError> {
+        let mut transaction = self.write_key(id).await?;
+        let Some((old, tenant)) = statements::keys::find(&mut transaction, id).await? else {
+            return Err(StoreError::NotFound { what: "key" });
+        };
+        let now = self.now();
+        match old.standing(&tenant, now) {
+            KeyStanding::Good | KeyStanding::TenantSuspended => {}
+            KeyStanding::Revoked => {
+                return Err(StoreError::Conflict {
+                    what: "key is revoked",
+                });
+            }
+            KeyStanding::Expired => {
+                return Err(StoreError::Conflict {
+                    what: "key has expired",
+                });
+            }
+        }
+        let new = KeyRecord {
+            id: KeyId::generate(),
+            hash,
+            created_at: now,
+            last_used_at: None,
+            ..old
+        };
+        insert(&mut transaction, &new).await?;
+        if grace.is_zero() {
+            statements::keys::revoke(&mut transaction, id, now).await?;
+        } else {
+            let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+            let end = Timestamp::from_millis(now.as_millis().saturating_add(grace_ms));
+            statements::keys::expire(&mut transaction, id, end).await?;
+        }
+        let old = statements::keys::find(&mut transaction, id).await?;
+        transaction.commit().await?;
+        let (old, _) = old.ok_or(StoreError::NotFound { what: "key" })?;
+        Ok(RotatedKey { new, old })
     }
 
     /// The tenant's key with this hash, stored with these permissions if there is none. For seeding: a key that
@@ -179,13 +248,37 @@ impl Store {
 
     /// Revokes a key. Revoking it again changes nothing.
     pub async fn revoke_key(&self, id: KeyId) -> Result<KeyRecord, StoreError> {
-        let mut transaction = self.database.write(Turn::Of("key", &id.to_string())).await?;
+        let mut transaction = self.write_key(id).await?;
         statements::keys::revoke(&mut transaction, id, self.now()).await?;
         let found = statements::keys::find(&mut transaction, id).await?;
         transaction.commit().await?;
         found
             .map(|(key, _)| key)
             .ok_or(StoreError::NotFound { what: "key" })
+    }
+
+    /// Those of these keys that are good no longer, unknown ones included: all of them as of one moment.
+    pub async fn refused_keys(&self, ids: &[KeyId], now: Timestamp) -> Result<HashSet<KeyId>, StoreError> {
+        let mut refused: HashSet<KeyId> = ids.iter().copied().collect();
+        if ids.is_empty() {
+            return Ok(refused);
+        }
+        let mut transaction = self.database.read_snapshot(None).await?;
+        for ids in ids.chunks(KEYS_AT_ONCE) {
+            for (id, state) in statements::keys::states(&mut transaction, ids).await? {
+                if state.standing(now) == KeyStanding::Good {
+                    refused.remove(&id);
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Begins to write a key, in its tenant's turn.
+    async fn write_key(&self, id: KeyId) -> Result<Transaction, StoreError> {
+        let found = self.key(id).await?;
+        let (key, _) = found.ok_or(StoreError::NotFound { what: "key" })?;
+        self.database.write(Turn::Tenant(&key.tenant)).await
     }
 
     /// Notes when keys were last used. The gateway gathers uses and reports them now and then, so that a handshake
@@ -201,6 +294,23 @@ impl Store {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Stores a key in its tenant's turn, if it may have one more.
+async fn insert(transaction: &mut Transaction, key: &KeyRecord) -> Result<(), StoreError> {
+    if statements::keys::count(transaction, &key.tenant).await? >= KEYS_PER_TENANT_MAX {
+        return Err(StoreError::Invalid {
+            what: "a tenant has at most 1000 keys",
+        });
+    }
+    statements::keys::insert(transaction, key)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict { .. } => StoreError::Conflict {
+                what: "key exists already",
+            },
+            other => other,
+        })
 }
 
 fn check_permissions(permissions: &[String]) -> Result<(), StoreError> {

@@ -40,7 +40,7 @@ pub use execution::{
 };
 pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
-pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey};
+pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey, RotatedKey};
 pub use lead::{
     ImportedLead, LEAD_CHANGES_MAX, LEAD_IMPORT_MAX, LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadChange,
     LeadChangeKind, LeadCounts, LeadCursor, LeadEdit, LeadEdited, LeadFilter, LeadHits, LeadPage,
@@ -52,5 +52,5 @@ pub use outbox::{
     Attached, NewOutboxEvent, OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxEvent, OutboxNumber, Written,
 };
 pub use store::{Store, StoreOptions};
-pub use tenant::{NewTenant, Tenant};
+pub use tenant::{NewTenant, Tenant, TenantDeletion};
 pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};

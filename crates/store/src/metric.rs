@@ -32,7 +32,8 @@ impl Store {
     }
 
     /// Adds many increments in one transaction. A commit waits for the disk, so busy callers gather and report
-    /// now and then.
+    /// now and then. What counts for a tenant that is no longer there is left out: it must not keep the others' from
+    /// being recorded.
     pub async fn bump_all(&self, increments: &[MetricIncrement]) -> Result<(), StoreError> {
         if increments.is_empty() {
             return Ok(());

@@ -11,5 +11,6 @@ pub(crate) mod lead_search;
 pub(crate) mod leads;
 pub(crate) mod metrics;
 pub(crate) mod outbox;
+pub(crate) mod tenant_deletion;
 pub(crate) mod tenants;
 pub(crate) mod workflows;

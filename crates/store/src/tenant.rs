@@ -1,11 +1,15 @@
 //! Tenants.
 
+mod deletion;
+
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
 
 use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, check_length};
 use crate::{Store, StoreError, TenantId, statements};
+
+pub use deletion::TenantDeletion;
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,6 +4,7 @@ use tidings_wire::time::Timestamp;
 
 use super::tenants;
 use crate::database::{Row, Transaction, sql};
+use crate::key::KeyState;
 use crate::{KEYS_PER_TENANT_MAX, KeyId, KeyRecord, StoreError, Tenant, TenantId};
 
 pub(crate) async fn count(transaction: &mut Transaction, tenant: &TenantId) -> Result<u32, StoreError> {
@@ -90,6 +91,50 @@ pub(crate) async fn revoke(
         .execute(transaction)
         .await?;
     Ok(())
+}
+
+/// Lets a key end by itself at this time, unless it ends earlier.
+pub(crate) async fn expire(
+    transaction: &mut Transaction,
+    id: KeyId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sql("UPDATE tenant_key SET expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END WHERE id = $2")
+        .bind(at.as_millis())
+        .bind(id.as_bytes())
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// What decides whether these keys are good. Keys that there are not are left out.
+pub(crate) async fn states(
+    transaction: &mut Transaction,
+    ids: &[KeyId],
+) -> Result<Vec<(KeyId, KeyState)>, StoreError> {
+    let mut query = sql("SELECT k.id, k.revoked_at, t.suspended, k.expires_at
+         FROM tenant_key k JOIN tenant t ON t.id = k.tenant_id WHERE k.id IN (");
+    // The last one again and again, up to a power of two: the database then knows a few statements, not one of each length.
+    let padding = ids.len().next_power_of_two() - ids.len();
+    let padded = ids
+        .iter()
+        .chain(std::iter::repeat_n(ids.last(), padding).flatten());
+    query.push_list(padded.map(KeyId::as_bytes)).push(")");
+    query
+        .fetch_all(transaction)
+        .await?
+        .iter()
+        .map(|row| {
+            let time =
+                |column| Ok::<_, StoreError>(row.get::<Option<i64>>(column)?.map(Timestamp::from_millis));
+            let state = KeyState {
+                is_revoked: time(1)?.is_some(),
+                is_tenant_suspended: row.get(2)?,
+                expires_at: time(3)?,
+            };
+            Ok((KeyId::stored(&row.get::<Vec<u8>>(0)?)?, state))
+        })
+        .collect()
 }
 
 pub(crate) async fn mark_used(

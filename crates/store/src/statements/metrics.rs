@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use crate::database::{Transaction, sql};
 use crate::{MetricIncrement, StoreError, TenantId};
 
+/// Adds to a tenant's count, if there is such a tenant.
 pub(crate) async fn add(
     transaction: &mut Transaction,
     increment: &MetricIncrement,
     hour: i64,
 ) -> Result<(), StoreError> {
     sql(
-        "INSERT INTO metric_rollup (tenant_id, metric, hour, count) VALUES ($1, $2, $3, $4)
+        "INSERT INTO metric_rollup (tenant_id, metric, hour, count) SELECT id, $2, $3, $4 FROM tenant WHERE id = $1
          ON CONFLICT (tenant_id, metric, hour) DO UPDATE SET count = metric_rollup.count + excluded.count",
     )
     .bind(increment.tenant.as_str())
@@ -19,11 +20,7 @@ pub(crate) async fn add(
     .bind(hour)
     .bind(increment.count)
     .execute(transaction)
-    .await
-    .map_err(|error| match error {
-        StoreError::NotFound { .. } => StoreError::NotFound { what: "tenant" },
-        other => other,
-    })?;
+    .await?;
     Ok(())
 }
 

@@ -31,6 +31,7 @@ mod processes;
 mod reports;
 mod requests;
 mod search;
+mod tenant_deletion;
 mod tenants;
 mod tenants_apart;
 mod workflows;

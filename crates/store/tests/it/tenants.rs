@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use tidings_store::{KeyId, KeyStanding, NewKey, NewTenant, StoreError};
+use tidings_wire::time::Timestamp;
 
 use crate::fixture::{Backend, Fixture, START_MS, tenant};
 
@@ -9,6 +12,9 @@ on_each_backend! {
     seeding_twice_leaves_one_key,
     the_standing_of_a_key,
     uses_are_noted,
+    a_rotated_key_ends_and_another_goes_on,
+    keys_that_cannot_be_rotated,
+    many_keys_are_asked_about_at_once,
 }
 
 fn permissions(names: &[&str]) -> Vec<String> {
@@ -137,7 +143,7 @@ async fn the_standing_of_a_key(backend: Backend) {
     let key = store.create_key(key).await.unwrap();
     let standing = async |now_ms: i64| {
         let (key, tenant) = store.key_by_hash(&[1; 32]).await.unwrap().unwrap();
-        key.standing(&tenant, tidings_wire::time::Timestamp::from_millis(now_ms))
+        key.standing(&tenant, Timestamp::from_millis(now_ms))
     };
     assert_eq!(standing(START_MS + 999).await, KeyStanding::Good);
     assert_eq!(standing(START_MS + 1000).await, KeyStanding::Expired);
@@ -180,4 +186,177 @@ async fn uses_are_noted(backend: Backend) {
     fixture.store.mark_keys_used(&uses).await.unwrap();
     let (key, _) = fixture.store.key(key.id).await.unwrap().unwrap();
     assert_eq!(key.last_used_at, Some(later));
+}
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn a_rotated_key_ends_and_another_goes_on(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
+    let end = Timestamp::from_millis(START_MS + 5 * HOUR_MS);
+    let first = store
+        .create_key(NewKey {
+            expires_at: Some(end),
+            ..new_key("demo1", 1)
+        })
+        .await
+        .unwrap();
+    store
+        .mark_keys_used(&[(first.id, Timestamp::from_millis(START_MS))])
+        .await
+        .unwrap();
+    let now = fixture.advance_ms(HOUR_MS);
+
+    let rotated = store.rotate_key(first.id, [2; 32], HOUR).await.unwrap();
+    let second = &rotated.new;
+    assert_eq!(store.key(second.id).await.unwrap().unwrap().0, *second);
+    assert_eq!(store.key(first.id).await.unwrap().unwrap().0, rotated.old);
+    assert_eq!(
+        (&second.tenant, &second.permissions, second.hash),
+        (&first.tenant, &first.permissions, [2; 32])
+    );
+    assert_eq!(
+        (
+            second.created_at,
+            second.expires_at,
+            second.revoked_at,
+            second.last_used_at
+        ),
+        (now, Some(end), None, None)
+    );
+    let grace_end = Timestamp::from_millis(START_MS + 2 * HOUR_MS);
+    assert_eq!(
+        (rotated.old.expires_at, rotated.old.revoked_at),
+        (Some(grace_end), None)
+    );
+
+    // A long grace lets nothing live longer than it would have.
+    let rotated = store.rotate_key(second.id, [3; 32], 100 * HOUR).await.unwrap();
+    assert_eq!(
+        (rotated.old.expires_at, rotated.new.expires_at),
+        (Some(end), Some(end))
+    );
+    let rotated = store
+        .rotate_key(rotated.new.id, [4; 32], Duration::ZERO)
+        .await
+        .unwrap();
+    assert_eq!(
+        (rotated.old.revoked_at, rotated.old.expires_at),
+        (Some(now), Some(end))
+    );
+
+    let endless = store.create_key(new_key("demo1", 5)).await.unwrap();
+    let rotated = store.rotate_key(endless.id, [6; 32], HOUR).await.unwrap();
+    assert_eq!(
+        (rotated.old.expires_at, rotated.new.expires_at),
+        (Some(grace_end), None)
+    );
+    assert_eq!(store.list_keys(&tenant("demo1")).await.unwrap().len(), 6);
+}
+
+async fn keys_that_cannot_be_rotated(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
+    let nobody = store.rotate_key(KeyId::generate(), [9; 32], HOUR).await;
+    assert!(
+        matches!(nobody, Err(StoreError::NotFound { what: "key" })),
+        "{nobody:?}"
+    );
+    let key = store.create_key(new_key("demo1", 1)).await.unwrap();
+    let other = store.create_key(new_key("demo2", 2)).await.unwrap();
+    let taken = store.rotate_key(key.id, [2; 32], HOUR).await;
+    assert!(
+        matches!(
+            taken,
+            Err(StoreError::Conflict {
+                what: "key exists already"
+            })
+        ),
+        "{taken:?}"
+    );
+    assert_eq!(
+        store.key(key.id).await.unwrap().unwrap().0,
+        key,
+        "nothing has changed"
+    );
+
+    store.rotate_key(key.id, [3; 32], HOUR).await.unwrap();
+    fixture.advance_ms(HOUR_MS);
+    let expired = store.rotate_key(key.id, [4; 32], HOUR).await;
+    assert!(
+        matches!(
+            expired,
+            Err(StoreError::Conflict {
+                what: "key has expired"
+            })
+        ),
+        "{expired:?}"
+    );
+    store.revoke_key(other.id).await.unwrap();
+    let revoked = store.rotate_key(other.id, [4; 32], HOUR).await;
+    assert!(
+        matches!(
+            revoked,
+            Err(StoreError::Conflict {
+                what: "key is revoked"
+            })
+        ),
+        "{revoked:?}"
+    );
+    assert_eq!(store.list_keys(&tenant("demo2")).await.unwrap().len(), 1);
+}
+
+/// More than one statement asks about, and a number that is no power of two.
+async fn many_keys_are_asked_about_at_once(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
+    let now = Timestamp::from_millis(START_MS);
+    assert!(store.refused_keys(&[], now).await.unwrap().is_empty());
+    let mut keys = Vec::new();
+    for (tenant_id, first) in [("demo1", 0), ("demo2", 600)] {
+        for number in first..first + 600_u16 {
+            let mut hash = [0; 32];
+            hash[..2].copy_from_slice(&number.to_be_bytes());
+            let expires_at = (number == 7).then(|| Timestamp::from_millis(START_MS + 1));
+            let new = NewKey {
+                hash,
+                expires_at,
+                ..new_key(tenant_id, 0)
+            };
+            keys.push(store.create_key(new).await.unwrap().id);
+        }
+    }
+    let refused = async |now_ms: i64| {
+        let refused = store
+            .refused_keys(&keys, Timestamp::from_millis(now_ms))
+            .await
+            .unwrap();
+        let places = (0..keys.len()).filter(|place| refused.contains(&keys[*place]));
+        places.collect::<Vec<_>>()
+    };
+    assert_eq!(refused(START_MS).await, [0_usize; 0]);
+    assert_eq!(refused(START_MS + 1).await, [7]);
+    store.revoke_key(keys[1199]).await.unwrap();
+    assert_eq!(refused(START_MS).await, [1199]);
+    store.set_tenant_suspended(&tenant("demo1"), true).await.unwrap();
+    assert_eq!(
+        refused(START_MS).await,
+        (0..600).chain([1199]).collect::<Vec<_>>()
+    );
+    store.set_tenant_suspended(&tenant("demo1"), false).await.unwrap();
+    assert_eq!(refused(START_MS).await, [1199]);
+    let nobody = KeyId::generate();
+    assert_eq!(
+        store
+            .refused_keys(&[keys[0], nobody, keys[1199]], now)
+            .await
+            .unwrap(),
+        [nobody, keys[1199]].into()
+    );
+    store.close().await;
+    assert!(matches!(
+        store.refused_keys(&keys, now).await,
+        Err(StoreError::Unavailable(_))
+    ));
 }
