@@ -1,4 +1,4 @@
-//! The connections there are, by key, so that a key that is revoked takes its connections with it.
+//! The connections there are, by key, so that a key that is good no longer takes its connections with it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,8 +9,6 @@ use tidings_store::{Clock, KeyId, Store, TenantId};
 use tidings_transport::QuotaGuard;
 use tidings_transport::socketio::SocketHandle;
 use tidings_wire::close_code::CloseCode;
-
-use crate::authentication::is_still_good;
 
 /// A live connection, as it is told to leave.
 #[derive(Clone, Debug)]
@@ -49,19 +47,17 @@ impl LiveConnections {
         }
     }
 
-    /// Looks every key up and ends the connections of those that are good no longer.
+    /// Looks all keys up at once and ends the connections of those that are good no longer.
     pub(crate) async fn end_refused(&self, store: &Store, clock: &Clock) {
         let keys: Vec<KeyId> = self.0.lock().keys().copied().collect();
-        for key in keys {
-            match is_still_good(store, clock, key).await {
-                Ok(true) => {}
-                Ok(false) => self.end(key).await,
-                Err(error) => {
-                    // Nobody is cut because the store is away; commands fail by themselves meanwhile.
-                    tracing::warn!(%error, "live keys could not be checked");
-                    return;
+        match store.refused_keys(&keys, clock.now()).await {
+            Ok(refused) => {
+                for key in refused {
+                    self.end(key).await;
                 }
             }
+            // Nobody is cut because the store is away; commands fail by themselves meanwhile.
+            Err(error) => tracing::warn!(%error, "live keys could not be checked"),
         }
     }
 
