@@ -7,6 +7,7 @@ mod duration;
 pub(crate) mod key;
 pub(crate) mod lead;
 pub(crate) mod migrate;
+pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod version;
 
@@ -50,7 +51,10 @@ pub(crate) enum Command {
     /// Make tokens for users, operators and services
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Make, list and revoke tenant keys
+    /// Make, list, suspend, resume and delete tenants
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Make, list, rotate and revoke tenant keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Import and export leads
@@ -164,6 +168,15 @@ mod tests {
             "key create --tenant demo1 --permission leads:read --quiet",
             "key create --tenant demo1 --permission leads:read --permission admin --expires 90d",
             "key list --tenant demo1",
+            "key list --tenant demo1 --json",
+            "key rotate key_0192f0c1-7a7b-7c7d-8e8f-909192939495",
+            "key rotate key_0192f0c1-7a7b-7c7d-8e8f-909192939495 --grace 0s --quiet",
+            "tenant create acme",
+            "tenant create acme --name Acme --slug the-acme",
+            "tenant list --json",
+            "tenant suspend acme",
+            "tenant resume acme",
+            "tenant delete acme --yes",
             "key revoke key_0192f0c1-7a7b-7c7d-8e8f-909192939495",
             "check-config --print-effective",
             "version --json",
@@ -184,6 +197,14 @@ mod tests {
             "key create --tenant demo1 --permission everything",
             "key list",
             "key revoke",
+            "key rotate",
+            "key rotate key_0192f0c1-7a7b-7c7d-8e8f-909192939495 --grace 1",
+            "tenant",
+            "tenant create",
+            "tenant create spa/ce",
+            "tenant create acme --slug spa/ce",
+            "tenant suspend",
+            "tenant delete",
             "key revoke demo-tenant-key-1",
             "key create --tenant spa/ce --permission admin",
             "start",

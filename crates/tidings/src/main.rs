@@ -63,6 +63,7 @@ fn run(cli: &Cli) -> Outcome {
     match cli.command() {
         Command::Serve => serve::run(&cli.common.load()?),
         Command::Token(command) => command.run(&cli.common.load()?.config),
+        Command::Tenant(command) => command.run(&cli.common.load()?.config),
         Command::Key(command) => command.run(&cli.common.load()?.config),
         Command::Lead(command) => command.run(&cli.common.load()?.config),
         Command::Audit(command) => command.run(&cli.common.load()?.config),

@@ -16,6 +16,19 @@ pub(crate) async fn migrated_store(config: &Config) -> Outcome<Store> {
     open(config, true).await
 }
 
+/// Runs a command on the configured store.
+pub(crate) fn on_store(config: &Config, command: impl AsyncFnOnce(&Store) -> Outcome) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let store = store(config).await?;
+        let done = command(&store).await;
+        store.close().await;
+        done
+    })
+}
+
 async fn open(config: &Config, migrate: bool) -> Outcome<Store> {
     DataDir::open(&config.server.data_dir)?;
     let mut options = StoreOptions::new(config.store.url.expose());

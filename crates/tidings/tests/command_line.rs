@@ -114,6 +114,15 @@ fn what_is_wrong_with_the_command_line_or_configuration_is_exit_code_64() {
             "auth.jwt.secret is not set",
         ),
         ("key list --tenant nobody", "there is no tenant nobody"),
+        (
+            "key rotate key_0192f0c1-7a7b-7c7d-8e8f-909192939495",
+            "key not found",
+        ),
+        ("tenant suspend nobody", "there is no tenant nobody"),
+        ("tenant resume nobody", "there is no tenant nobody"),
+        ("tenant delete nobody", "there is no tenant nobody"),
+        ("tenant delete nobody --yes", "there is no tenant nobody"),
+        ("tenant create a.b", "letters, digits, _ or -"),
     ] {
         let (code, text) = commands.fails(words);
         assert_eq!(code, 64, "{words}: {text}");
@@ -176,4 +185,95 @@ fn keys_are_shown_once_listed_and_revoked() {
     );
     let (code, text) = commands.fails("key create --tenant demo1");
     assert_eq!(code, 64, "{text}");
+}
+
+#[test]
+fn keys_are_rotated() {
+    let commands = Commands::new();
+    let first = commands.line("key create --tenant acme --permission leads:read --expires 30d --quiet");
+    let list = commands.line("key list --tenant acme");
+    let id = list.split(' ').next().unwrap();
+    let rotation = commands.run(&format!("key rotate {id} --grace 1h"));
+    let second = String::from_utf8(rotation.stdout.clone()).unwrap();
+    assert!(
+        second.starts_with("tk_") && second.lines().count() == 1 && second != first,
+        "{second}"
+    );
+    let told = error(&rotation);
+    assert!(told.contains(" for tenant acme: leads:read until "), "{told}");
+    assert!(told.contains(&format!("\n{id} works until ")), "{told}");
+    assert!(!told.contains(second.trim()), "{told}");
+
+    let rows: Vec<Value> = commands
+        .line("key list --tenant acme --json")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["id"], id);
+    assert!(
+        rows[0]["expiresAt"].as_str() < rows[1]["expiresAt"].as_str(),
+        "{rows:?}"
+    );
+    for row in &rows {
+        assert_eq!(
+            (&row["standing"], &row["tenantId"], &row["lastUsedAt"]),
+            (&"good".into(), &"acme".into(), &Value::Null)
+        );
+    }
+
+    let id = rows[1]["id"].as_str().unwrap();
+    let rotation = commands.run(&format!("key rotate {id} --grace 0s"));
+    assert!(
+        error(&rotation).ends_with(&format!("\n{id} is revoked\n")),
+        "{}",
+        error(&rotation)
+    );
+    let (code, text) = commands.fails(&format!("key rotate {id}"));
+    assert_eq!((code, text.as_str()), (64, "tidings: key is revoked\n"));
+}
+
+#[test]
+fn tenants_are_made_listed_suspended_and_deleted() {
+    let commands = Commands::new();
+    assert_eq!(commands.line("tenant list"), "");
+    assert_eq!(
+        commands.line("tenant create acme --name Acme --slug nick"),
+        "created tenant acme\n"
+    );
+    for taken in ["acme", "nick", "other --slug acme"] {
+        let (code, text) = commands.fails(&format!("tenant create {taken}"));
+        assert_eq!(
+            (code, text.as_str()),
+            (64, "tidings: tenant id or slug is taken\n")
+        );
+    }
+    commands.line("key create --tenant acme --permission admin --quiet");
+    assert_eq!(commands.line("tenant suspend acme"), "suspended tenant acme\n");
+    let list = commands.line("tenant list");
+    assert!(
+        list.starts_with("acme suspended slug nick created ") && list.ends_with(" name \"Acme\"\n"),
+        "{list}"
+    );
+    assert!(
+        commands
+            .line("key list --tenant acme")
+            .contains(" suspended admin ")
+    );
+    assert_eq!(commands.line("tenant resume acme"), "resumed tenant acme\n");
+    let row: Value = serde_json::from_str(&commands.line("tenant list --json")).unwrap();
+    assert_eq!((&row["id"], &row["suspended"]), (&"acme".into(), &false.into()));
+
+    let (code, text) = commands.fails("tenant delete acme");
+    assert_eq!(code, 64);
+    assert_eq!(
+        text,
+        "tidings: this would delete tenant acme (leads: 0, keys: 1) with all that is its own, and cannot be undone; \
+         say --yes to do it\n"
+    );
+    assert_eq!(
+        commands.line("tenant delete acme --yes"),
+        "deleted tenant acme with 0 leads\n"
+    );
+    assert_eq!(commands.line("tenant list --json"), "");
 }

@@ -7,17 +7,30 @@ const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400
 /// The longest duration taken, a hundred years: beyond it, sums with the time of day might overflow.
 const SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
-/// Reads a duration.
+/// Reads a duration that is not zero.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    parse_or_zero(text).and_then(|duration| {
+        if duration.is_zero() {
+            Err(expected())
+        } else {
+            Ok(duration)
+        }
+    })
+}
+
+/// Reads a duration.
+pub(super) fn parse_or_zero(text: &str) -> Result<Duration, String> {
     let seconds = UNITS.iter().find_map(|(unit, seconds)| {
         let count: u64 = text.strip_suffix(*unit)?.parse().ok()?;
         count
             .checked_mul(*seconds)
-            .filter(|seconds| (1..=SECONDS_MAX).contains(seconds))
+            .filter(|seconds| *seconds <= SECONDS_MAX)
     });
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| "expected a number with a unit, such as 90s, 15m, 1h or 30d".to_owned())
+    seconds.map(Duration::from_secs).ok_or_else(expected)
+}
+
+fn expected() -> String {
+    "expected a number with a unit, such as 90s, 15m, 1h or 30d".to_owned()
 }
 
 #[cfg(test)]
@@ -44,5 +57,8 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+        assert_eq!(parse_or_zero("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_or_zero("1h"), Ok(Duration::from_hours(1)));
+        assert!(parse_or_zero("0").is_err());
     }
 }
