@@ -22,7 +22,8 @@ CREATE TABLE lead_search (
     document TSVECTOR NOT NULL
 );
 
-CREATE INDEX lead_search_terms ON lead_search USING gin (document);
+-- Written at once: a list of what is pending would be read by every search until somebody has tidied up.
+CREATE INDEX lead_search_terms ON lead_search USING gin (document) WITH (fastupdate = off);
 
 CREATE TABLE metric_rollup (
     tenant_id TEXT COLLATE "C" NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,
