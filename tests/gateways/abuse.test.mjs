@@ -196,6 +196,22 @@ describe('handshakes', () => {
     assert.equal(await reached(server, 'connections_per_tenant_max'), 1);
     [flow, ...held].forEach((socket) => socket.destroy());
   });
+
+  it("a tenant's commands and requests have a rate", async () => {
+    const server = await start({ commands_per_tenant_per_second: 1, commands_per_tenant_burst: 3 });
+    const one = await FlowClient.open(server, { key: DEMO_KEYS.demo1 });
+    const two = await FlowClient.open(server, { key: DEMO_KEYS.demo2 });
+    const errors = [];
+    for (let n = 0; n < 4; n += 1) errors.push((await one.command('get_metrics')).response.error);
+    assert.deepEqual(errors, [undefined, undefined, undefined, 'Rate limited']);
+    assert.deepEqual((await two.command('get_metrics')).response.error, undefined, 'another tenant has its own');
+    const http = await request(`${server.flow.http}/leads`, { key: DEMO_KEYS.demo1 });
+    assertProblem(http, 429, 'rate_limited');
+    assert.equal(http.headers.get('retry-after'), '1');
+    assert.equal(await reached(server, 'commands_per_tenant_per_second'), 2);
+    one.close();
+    two.close();
+  });
 });
 
 describe('requests', () => {

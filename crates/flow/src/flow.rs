@@ -13,7 +13,7 @@ use axum::Router;
 use tidings_bus::Bus;
 use tidings_hub::Event;
 use tidings_store::{Clock, Store, TenantId};
-use tidings_transport::{Limit, Quota, Transport};
+use tidings_transport::{KeyedRate, Limit, Quota, Transport};
 use tidings_wire::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
@@ -42,6 +42,10 @@ const KEYS_INTERVAL: Duration = Duration::from_millis(500);
 pub struct FlowLimits {
     /// Connections of one tenant, by all of its keys.
     pub connections_per_tenant_max: usize,
+    /// Commands and HTTP requests of one tenant each second, over time.
+    pub commands_per_tenant_per_second: u32,
+    /// How many of them may come at once.
+    pub commands_per_tenant_burst: u32,
 }
 
 /// The flow gateway. A clone is another handle.
@@ -57,6 +61,7 @@ struct Inner {
     usage: Usage,
     live: Arc<live::LiveConnections>,
     tenants: Quota<TenantId>,
+    tenant_rate: KeyedRate<TenantId>,
     commands: Arc<Semaphore>,
     queries: Queries,
     outbox: outbox::Outbox,
@@ -82,6 +87,10 @@ impl Flow {
             usage: Usage::default(),
             live: Arc::default(),
             tenants: Quota::new(limits.connections_per_tenant_max),
+            tenant_rate: KeyedRate::per_second(
+                limits.commands_per_tenant_per_second,
+                limits.commands_per_tenant_burst,
+            ),
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             queries: Queries::default(),
             outbox: outbox::Outbox::default(),
@@ -134,6 +143,15 @@ impl Flow {
     /// A place among the commands under way, if there is one.
     pub(crate) fn admit_command(&self) -> Option<OwnedSemaphorePermit> {
         self.0.commands.clone().try_acquire_owned().ok()
+    }
+
+    /// Whether the tenant may send one more command or request now.
+    pub(crate) fn is_within_rate(&self, tenant: &TenantId) -> bool {
+        let is_within = self.0.tenant_rate.take(tenant);
+        if !is_within {
+            self.transport().counters().reached(Limit::CommandsPerTenant);
+        }
+        is_within
     }
 
     /// A place among the queries under way: waits for one, but not for long.

@@ -44,6 +44,9 @@ pub(crate) async fn authenticated(flow: &Flow, headers: &HeaderMap) -> Result<Pr
 async fn permitted(flow: &Flow, headers: &HeaderMap, permission: Permission) -> Result<Principal, Problem> {
     let principal = authenticated(flow, headers).await?;
     flow.usage().key_used(principal.key, flow.now());
+    if !flow.is_within_rate(&principal.tenant) {
+        return Err(Problem::new(ProblemCode::RateLimited).detail("the tenant sends too many requests"));
+    }
     if principal.permissions.contains(permission) {
         Ok(principal)
     } else {

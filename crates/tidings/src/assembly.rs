@@ -78,6 +78,8 @@ impl Assembly {
             flow_encodings,
             FlowLimits {
                 connections_per_tenant_max: config.limits.connections_per_tenant_max as usize,
+                commands_per_tenant_per_second: config.limits.commands_per_tenant_per_second,
+                commands_per_tenant_burst: config.limits.commands_per_tenant_burst,
             },
         );
         let tasks = Tasks::new(TasksParts {

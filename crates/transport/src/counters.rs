@@ -106,6 +106,8 @@ limits! {
     ConnectionsPerUser = "connections_per_user_max";
     /// A tenant has too many connections.
     ConnectionsPerTenant = "connections_per_tenant_max";
+    /// A tenant sends too many commands and requests.
+    CommandsPerTenant = "commands_per_tenant_per_second";
     /// A connection wants to be in too many rooms.
     RoomsPerConnection = "rooms_per_connection_max";
     /// A client wants to be in too many namespaces.

@@ -1,23 +1,23 @@
 //! Clients that send too fast, and come back to do it again.
 
-use crate::address_rate::AddressRate;
+use crate::keyed_rate::KeyedRate;
 use crate::message_rate::MessageRate;
 use std::net::IpAddr;
 use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 
 /// How often connections of each address were closed for flooding of late.
-pub(crate) struct Floods(AddressRate);
+pub(crate) struct Floods(KeyedRate<IpAddr>);
 
 impl Floods {
     /// Up to `per_address_max` floods in `window` are taken for mistakes.
     pub(crate) fn new(per_address_max: u32, window: Duration) -> Self {
-        Self(AddressRate::new(MessageRate::in_window(per_address_max, window)))
+        Self(KeyedRate::new(MessageRate::in_window(per_address_max, window)))
     }
 
     /// Whether the network has flooded again and again of late.
     pub(crate) fn are_lasting(&self, network: IpAddr) -> bool {
-        self.0.is_used_up(network)
+        self.0.is_used_up(&network)
     }
 
     /// What a connection is closed with that has sent too fast: 4429, to come back later; 1008, not to come back, when

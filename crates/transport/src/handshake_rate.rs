@@ -1,6 +1,6 @@
 //! How fast handshakes are admitted: from one address, and over all listeners.
 
-use crate::address_rate::AddressRate;
+use crate::keyed_rate::KeyedRate;
 use crate::message_rate::{Allowance, MessageRate};
 use parking_lot::Mutex;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ const FLOODERS_PLACES: u32 = 10;
 
 /// Buckets of one second's handshakes: one for each address, and one for all.
 pub(crate) struct HandshakeRate {
-    addresses: AddressRate,
+    addresses: KeyedRate<IpAddr>,
     per_address_per_second: u32,
     rate: MessageRate,
     allowance: Mutex<Allowance>,
@@ -29,7 +29,7 @@ pub(crate) enum TooFast {
 impl HandshakeRate {
     pub(crate) fn new(per_second: u32, per_address_per_second: u32) -> Self {
         Self {
-            addresses: AddressRate::new(MessageRate::new(per_address_per_second, per_address_per_second)),
+            addresses: KeyedRate::new(MessageRate::new(per_address_per_second, per_address_per_second)),
             per_address_per_second: per_address_per_second.max(1),
             rate: MessageRate::new(per_second, per_second),
             allowance: Mutex::default(),

@@ -9,7 +9,6 @@
 //! task also encrypts and writes, and only what the hub gives it.
 //! Invariant: an idle plain WebSocket owns no buffer here, only its task.
 
-mod address_rate;
 mod bearer;
 mod body;
 mod client_stream;
@@ -21,6 +20,7 @@ pub mod fuzzing;
 mod handshake_rate;
 mod hangup;
 mod json_body;
+mod keyed_rate;
 mod lingering;
 mod listener;
 mod live;
@@ -50,6 +50,7 @@ pub use counters::{
     DURATION_BOUNDS_SECONDS, Limit, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };
 pub use json_body::JsonBody;
+pub use keyed_rate::KeyedRate;
 pub use listener::{Listener, ListenerOptions, with_problem_fallbacks};
 pub use network::{Network, NetworkError};
 pub use origin::OriginPolicy;

@@ -95,6 +95,9 @@ async fn accept(
     request: &Request<'_>,
 ) -> Result<(Command, OwnedSemaphorePermit), Failure> {
     let (_, command) = request.accept(principal)?;
+    if !flow.is_within_rate(&principal.tenant) {
+        return Err(Failure::RateLimited);
+    }
     if !is_still_good(flow.store(), flow.clock(), principal.key).await? {
         return Err(Failure::AccessDenied);
     }

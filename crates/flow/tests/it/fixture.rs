@@ -81,6 +81,8 @@ pub(crate) async fn gateway_on(
     );
     let flow_limits = FlowLimits {
         connections_per_tenant_max,
+        commands_per_tenant_per_second: 1_000,
+        commands_per_tenant_burst: 1_000,
     };
     let flow = Flow::new(
         transport.clone(),

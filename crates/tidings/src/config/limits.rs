@@ -32,6 +32,11 @@ section! {
         connections_per_user_max: u32 = base.mode.pick(19_000, 100), within 1..=10_000_000;
         /// Connections of one tenant on flow, by all of its keys; beyond it, 4429.
         connections_per_tenant_max: u32 = base.mode.pick(19_000, 10_000), within 1..=10_000_000;
+        /// Commands and HTTP requests of one tenant each second, over time, by all of its keys; beyond it, the answer
+        /// `Rate limited`, over HTTP 429 with `Retry-After`.
+        commands_per_tenant_per_second: u32 = base.mode.pick(5_000, 500), within 1..=1_000_000;
+        /// How many of them may come at once.
+        commands_per_tenant_burst: u32 = base.mode.pick(10_000, 1_000), within 1..=1_000_000;
         /// Memory of the process, in bytes; beyond it, handshakes are answered 503 with `Retry-After`. 0 takes 80 % of what
         /// the control group or the machine has. A control group's own limit counts as well, with 80 % of it.
         memory_bytes_max: u64 = 0, within 0..=1_125_899_906_842_624;
