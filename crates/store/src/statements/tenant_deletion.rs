@@ -43,7 +43,10 @@ pub(crate) async fn leads(
         concat!(
             "INSERT INTO lead_hour (tenant_id, hour, status, count)
              SELECT tenant_id, hour, status, -count(*) FROM ",
-            oldest_leads!("tenant_id, created_at - created_at % 3600000 AS hour, status"),
+            // The beginning of the hour, also before 1970.
+            oldest_leads!(
+                "tenant_id, created_at - (created_at % 3600000 + 3600000) % 3600000 AS hour, status"
+            ),
             " AS part GROUP BY tenant_id, hour, status
              ON CONFLICT (tenant_id, hour, status) DO UPDATE SET count = lead_hour.count + excluded.count"
         ),
@@ -80,6 +83,20 @@ pub(crate) async fn lead_changes(
 ) -> Result<u64, StoreError> {
     sql("DELETE FROM lead_change WHERE number IN
              (SELECT number FROM lead_change WHERE tenant_id = $1 ORDER BY lead_id, number LIMIT $2)")
+    .bind(id.as_str())
+    .bind(rows)
+    .execute(transaction)
+    .await
+}
+
+/// Deletes events that nobody came to publish.
+pub(crate) async fn outbox(
+    transaction: &mut Transaction,
+    id: &TenantId,
+    rows: u32,
+) -> Result<u64, StoreError> {
+    sql("DELETE FROM outbox WHERE number IN
+             (SELECT number FROM outbox WHERE tenant_id = $1 ORDER BY number LIMIT $2)")
     .bind(id.as_str())
     .bind(rows)
     .execute(transaction)

@@ -74,9 +74,10 @@ impl Store {
         statements::suspend(&mut transaction, id).await?;
         let leads = statements::leads(&mut transaction, id, rows).await?;
         let changes = statements::lead_changes(&mut transaction, id, rows).await?;
+        let events = statements::outbox(&mut transaction, id, rows).await?;
         let metrics = statements::metrics(&mut transaction, id, rows).await?;
         let answers = statements::idempotency_keys(&mut transaction, id, rows).await?;
-        let is_all = [leads, changes, metrics, answers]
+        let is_all = [leads, changes, events, metrics, answers]
             .iter()
             .all(|deleted| *deleted < u64::from(rows));
         if is_all {

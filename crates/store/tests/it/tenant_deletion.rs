@@ -1,9 +1,10 @@
 //! Deleting tenants: all of one, nothing of another, and in the middle a state that one can live with.
 
+use serde_json::value::RawValue;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tidings_store::{
-    IdempotentRequest, KeyStanding, LeadSearch, MetricIncrement, NewKey, Store, StoreError, StoredResponse,
-    TenantDeletion,
+    Actor, IdempotentRequest, ImportedLead, KeyStanding, Lead, LeadPayload, LeadSearch, LeadSource,
+    LeadStatus, MetricIncrement, NewKey, NewOutboxEvent, Store, StoreError, StoredResponse, TenantDeletion,
 };
 use tidings_wire::time::Timestamp;
 
@@ -13,6 +14,7 @@ on_each_backend! {
     everything_of_a_tenant_goes_and_nothing_else,
     a_deletion_goes_on_where_it_was_left,
     others_write_while_a_tenant_is_deleted,
+    leads_of_long_ago_are_counted_out,
     an_unknown_tenant_is_not_deleted,
     every_table_with_a_tenant_goes_with_it,
 }
@@ -159,6 +161,44 @@ async fn others_write_while_a_tenant_is_deleted(backend: Backend) {
         (2 * LEADS, 2 * LEADS, 2 * LEADS, 13, 1, true)
     );
     assert_eq!(index_entries(&fixture, backend).await, 2 * LEADS);
+}
+
+/// Also where the hour is counted backwards.
+async fn leads_of_long_ago_are_counted_out(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let (store, id) = (&fixture.store, tenant("demo1"));
+    let times = [-3_600_001, -3_600_000, -1, 0, 3_599_999];
+    let leads = times.map(|time| ImportedLead {
+        source: LeadSource::VOICE,
+        status: LeadStatus::New,
+        payload: LeadPayload::parse("{}").unwrap(),
+        created_at: Some(Timestamp::from_millis(time)),
+    });
+    let announce = |lead: &Lead| {
+        Some(NewOutboxEvent {
+            id: lead.id.to_string(),
+            kind: "lead_event".to_owned(),
+            data: RawValue::NULL.to_owned(),
+        })
+    };
+    store
+        .import_leads(&id, leads.into(), &Actor::system(), None, announce)
+        .await
+        .unwrap();
+    for left in [4, 3, 2, 1] {
+        store.delete_tenant_part(&id, 1).await.unwrap();
+        let hours = times
+            .map(|time| Timestamp::from_millis(time.div_euclid(3_600_000) * 3_600_000))
+            .map(async |hour| store.lead_counts(&id, Some(hour)).await.unwrap().total);
+        let counts = futures_util::future::join_all(hours).await;
+        let since = |from: usize| u64::try_from(times.len() - from.max(times.len() - left)).unwrap();
+        assert_eq!(
+            counts,
+            [since(0), since(1), since(1), since(3), since(3)],
+            "{left} left"
+        );
+        assert_eq!(store.outbox_length().await.unwrap(), left as u64);
+    }
 }
 
 async fn an_unknown_tenant_is_not_deleted(backend: Backend) {
