@@ -71,7 +71,19 @@ for (const database of DATABASES) {
       assert.throws(() => server.command('audit', 'verify', '--tenant', 'demo1', '--head', 'nonsense'), /64 hexadecimal digits/);
     });
 
+    it('holds what was done right before the server stopped', async () => {
+      const client = await FlowClient.open(server, { key: DEMO_KEYS.demo2, transports: ['websocket'] });
+      await client.command('get_leads', { limit: 7 });
+      await server.kill('SIGTERM');
+      server = await Server.start({ env: server.env, dataDir: server.dataDir });
+      assert.deepEqual(list('demo2').map(({ action, detail }) => [action, detail]), [['get_leads', { limit: 7 }]]);
+    });
+
     it('anchors its head in the log of the process', async () => {
+      await request(`${server.flow.http}/leads`, { method: 'POST', key: DEMO_KEYS.demo1, body: { name: 'Ann', email: 'ann@example.com' } });
+      const client = await FlowClient.open(server, { key: DEMO_KEYS.demo1 });
+      await client.command('get_leads');
+      client.close();
       await until(() => /audit log.*demo1|demo1.*audit log/.test(server.log), 5_000, 'a line about the head');
     });
   });

@@ -110,9 +110,9 @@ export class Server {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]);
   }
 
-  /** Ends it without a chance to do anything, and leaves its data where they are. */
-  async kill() {
-    this.signal('SIGKILL');
+  /** Ends it (with SIGKILL without a chance to do anything), and leaves its data where they are. */
+  async kill(signal = 'SIGKILL') {
+    this.signal(signal);
     await this.#child.exited;
   }
 

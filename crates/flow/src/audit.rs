@@ -97,40 +97,41 @@ impl AuditQueue {
 }
 
 impl Flow {
-    /// Writes the audit log as long as the server runs.
+    /// Writes the audit log as long as the server runs; the last of it is for [`Flow::write_out`].
     pub(crate) async fn write_audit(self) {
         let shutdown = self.transport().shutdown().clone();
         let mut rounds = tokio::time::interval(ROUND);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut anchored: HashMap<TenantId, Instant> = HashMap::new();
-        loop {
-            let goes_on = shutdown.run_until_cancelled(rounds.tick()).await.is_some();
+        while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
             let now = Instant::now();
             for tenant in self.audit().write(self.store()).await {
-                let is_due = anchored
-                    .get(&tenant)
-                    .is_none_or(|last| now - *last >= ANCHOR_INTERVAL);
-                if (is_due || !goes_on)
-                    && let Ok(head) = self.store().audit_head(&tenant).await
-                {
-                    tracing::info!(%tenant, %head, "audit log");
+                let last = anchored.get(&tenant);
+                if last.is_none_or(|last| now - *last >= ANCHOR_INTERVAL) {
+                    self.anchor(&tenant).await;
                     anchored.insert(tenant, now);
                 }
             }
-            if !goes_on && self.audit().places.available_permits() == WAITING_MAX {
-                return;
-            }
-            if !goes_on {
-                // Commands come to their end; should the store not answer, their entries are lost with the process.
-                if tokio::time::timeout(ROUND, self.audit().places.acquire_many(WAITING_MAX as u32))
-                    .await
-                    .is_err()
-                {
-                    tracing::warn!("the server stops, and not every command is written down");
-                }
-                self.audit().write(self.store()).await;
-                return;
-            }
+        }
+        for tenant in anchored.into_keys() {
+            self.anchor(&tenant).await;
+        }
+    }
+
+    /// Writes what is left of the audit log.
+    pub(crate) async fn write_last_audit(&self) {
+        for tenant in self.audit().write(self.store()).await {
+            self.anchor(&tenant).await;
+        }
+        let lost = WAITING_MAX - self.audit().places.available_permits();
+        if lost > 0 {
+            tracing::error!(lost, "commands that are not written down in the audit log");
+        }
+    }
+
+    async fn anchor(&self, tenant: &TenantId) {
+        if let Ok(head) = self.store().audit_head(tenant).await {
+            tracing::info!(%tenant, %head, "audit log");
         }
     }
 }

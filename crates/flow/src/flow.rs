@@ -217,6 +217,15 @@ impl Flow {
         done.await.ok()
     }
 
+    /// Writes out what is gathered in memory: to be called when nothing is served any more.
+    pub async fn write_out(&self) {
+        self.write_last_audit().await;
+        self.remove_published().await;
+        if let Err(error) = self.usage().write(self.store()).await {
+            tracing::warn!(%error, "the last usage was not recorded");
+        }
+    }
+
     async fn write_usage(self) {
         let shutdown = self.transport().shutdown().clone();
         let mut rounds = tokio::time::interval(USAGE_INTERVAL);

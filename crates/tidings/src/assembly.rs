@@ -29,6 +29,8 @@ use crate::metrics::Metrics;
 use crate::operators::{self, Operators};
 use crate::{hub, readings};
 
+/// How long writing out what is gathered in memory may take at the end.
+const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that a drain closes each second at the most; fewer if the time is longer than that takes.
 const DRAIN_CONNECTIONS_PER_SECOND: u64 = 2_000;
 
@@ -43,6 +45,7 @@ pub(crate) struct Assembly {
     tracker: TaskTracker,
     /// Routes by the name a listener knows them by.
     routes: HashMap<&'static str, Router>,
+    flow: Flow,
     tasks: Tasks,
     workflows: Workflows,
 }
@@ -151,6 +154,7 @@ impl Assembly {
             hub,
             tracker,
             routes,
+            flow,
             tasks,
             workflows,
         })
@@ -202,6 +206,12 @@ impl Assembly {
                 tasks = self.tracker.len(),
                 "not everything ended in time"
             );
+        }
+        if tokio::time::timeout(WRITE_OUT_TIMEOUT, self.flow.write_out())
+            .await
+            .is_err()
+        {
+            tracing::error!("the store does not answer; what flow had gathered is lost");
         }
     }
 }

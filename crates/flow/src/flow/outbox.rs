@@ -179,15 +179,10 @@ impl Flow {
                 }
             }
         }
-        // What is under way still comes to its end; should the store not answer, the next server repeats it.
-        while self.remove_published().await && self.0.outbox.places.available_permits() < PLACES {
-            // Not every end of what is under way is told.
-            let _ = tokio::time::timeout(ROUND, self.0.outbox.wake.notified()).await;
-        }
     }
 
     /// Whether the store did it.
-    async fn remove_published(&self) -> bool {
+    pub(super) async fn remove_published(&self) -> bool {
         let outbox = &self.0.outbox;
         let numbers = std::mem::take(&mut *outbox.published.lock());
         if numbers.is_empty() {
