@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Half of the store's readers. The others are for what takes a moment and must not wait: looking keys up, asking who
+/// Fewer than the store's connections (`store.connections_max`, at least 2 and 8 by default). The others are for what takes a moment and must not wait: looking keys up, asking who
 /// owns a room, health.
 const QUERIES_MAX: usize = 2;
 /// How long a query may wait for its turn.

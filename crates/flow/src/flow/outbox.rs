@@ -33,7 +33,7 @@ pub(super) struct Outbox {
     /// that they were left behind.
     in_hand: Mutex<HashSet<OutboxNumber>>,
     behind: Mutex<Behind>,
-    /// Half of the places are taken, or the server stops.
+    /// Half of the places are taken.
     wake: Notify,
     published_at_once: AtomicU64,
     published_later: AtomicU64,
@@ -64,6 +64,15 @@ pub struct OutboxFigures {
     /// In the outbox when the last round began, up to [`tidings_store::OUTBOX_LENGTH_MAX`]; the most if the store did not
     /// tell.
     pub length: u64,
+}
+
+impl Outbox {
+    fn let_go_of(&self, numbers: &[OutboxNumber]) {
+        let mut in_hand = self.in_hand.lock();
+        for number in numbers {
+            in_hand.remove(number);
+        }
+    }
 }
 
 impl Behind {
@@ -190,7 +199,7 @@ impl Flow {
         }
         match self.store().remove_from_outbox(&numbers).await {
             Ok(()) => {
-                outbox.in_hand.lock().retain(|number| !numbers.contains(number));
+                outbox.let_go_of(&numbers);
                 outbox.places.add_permits(numbers.len());
                 true
             }
@@ -209,10 +218,7 @@ impl Flow {
         if let Err(error) = self.store().let_go_of_outbox(&unpublished).await {
             tracing::warn!(%error, "events that the bus did not take come later");
         }
-        outbox
-            .in_hand
-            .lock()
-            .retain(|number| !unpublished.contains(number));
+        outbox.let_go_of(&unpublished);
         loop {
             // As many as there are places for, without waiting: this task alone makes room.
             let mut places = 0;

@@ -58,7 +58,7 @@ impl Sqlite {
             )
         };
         Ok(Sqlite {
-            writers: WriterQueue::new(writer),
+            writers: WriterQueue::new(writer, options.busy_timeout * 2),
             readers,
         })
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use tidings_store::{AUDIT_PAGE_MAX, AuditHead, Store, TenantId};
 
+use super::key::tenant;
+use super::tenant::json_line;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::opening;
@@ -54,10 +56,6 @@ pub(crate) struct Verify {
     head: Vec<AuditHead>,
 }
 
-fn tenant(text: &str) -> Result<TenantId, String> {
-    TenantId::new(text).map_err(|error| error.to_string())
-}
-
 fn head(text: &str) -> Result<AuditHead, String> {
     text.parse()
         .map_err(|error: tidings_store::StoreError| error.to_string())
@@ -65,18 +63,10 @@ fn head(text: &str) -> Result<AuditHead, String> {
 
 impl AuditCommand {
     pub(crate) fn run(self, config: &Config) -> Outcome {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let store = opening::store(config).await?;
-            let done = match self {
-                Self::List(list) => list.run(&store).await,
-                Self::Head(head) => head.run(&store).await,
-                Self::Verify(verify) => verify.run(&store).await,
-            };
-            store.close().await;
-            done
+        opening::on_store(config, async |store| match self {
+            Self::List(list) => list.run(store).await,
+            Self::Head(head) => head.run(store).await,
+            Self::Verify(verify) => verify.run(store).await,
         })
     }
 }
@@ -95,8 +85,7 @@ impl List {
             after = last.sequence;
             left -= entries.len() as u64;
             for entry in &entries {
-                serde_json::to_writer(&mut output, entry).map_err(|error| Failure::Internal(error.into()))?;
-                writeln!(output)?;
+                json_line(&mut output, entry)?;
             }
         }
         Ok(())

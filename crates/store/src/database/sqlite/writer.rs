@@ -7,6 +7,7 @@
 //! Invariant: nobody is told that his work is done before the commit that holds it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
@@ -19,7 +20,12 @@ const GROUP_MAX: usize = 256;
 
 /// The writers of a database, in the order in which they came.
 #[derive(Clone)]
-pub(crate) struct WriterQueue(Arc<Mutex<State>>);
+pub(crate) struct WriterQueue {
+    state: Arc<Mutex<State>>,
+    /// How long one waits for the connection. Longer than for another process, so that the error tells which of the two it
+    /// was.
+    patience: Duration,
+}
 
 struct State {
     /// `None` once closed.
@@ -49,16 +55,22 @@ pub(crate) struct Writer {
 }
 
 impl WriterQueue {
-    pub(super) fn new(connection: SqliteConnection) -> WriterQueue {
-        WriterQueue(Arc::new(Mutex::new(State {
+    pub(super) fn new(connection: SqliteConnection, patience: Duration) -> WriterQueue {
+        let state = State {
             connection: Some(connection),
             group: None,
             commits: 0,
-        })))
+        };
+        WriterQueue {
+            state: Arc::new(Mutex::new(state)),
+            patience,
+        }
     }
 
     pub(super) async fn link(&self) -> Result<Link, StoreError> {
-        let mut link = Link(self.0.clone().lock_owned().await);
+        let lock = tokio::time::timeout(self.patience, self.state.clone().lock_owned()).await;
+        let mut link =
+            Link(lock.map_err(|_| StoreError::Unavailable("no turn to write for too long".into()))?);
         link.connection()?;
         Ok(link)
     }
@@ -85,7 +97,7 @@ impl WriterQueue {
     }
 
     pub(super) async fn close(&self) {
-        let mut state = self.0.lock().await;
+        let mut state = self.state.lock().await;
         state.commit().await;
         if let Some(connection) = state.connection.take() {
             // Nothing is left to write; what the closing runs into helps nobody.
@@ -132,7 +144,7 @@ impl Writer {
         }
         self.link = None;
         if members == 1 {
-            let mut state = self.queue.0.lock().await;
+            let mut state = self.queue.state.lock().await;
             // A large group has been committed by its last member, and the next one's first member is on his way.
             if done.borrow().is_none() {
                 state.commit().await;
@@ -232,7 +244,7 @@ mod tests {
             .execute("CREATE TABLE t (n INTEGER UNIQUE, padding BLOB)")
             .await
             .unwrap();
-        WriterQueue::new(connection)
+        WriterQueue::new(connection, Duration::from_mins(1))
     }
 
     async fn insert(queue: &WriterQueue, number: i64) -> Result<(), StoreError> {
@@ -268,7 +280,7 @@ mod tests {
         let outcomes: Vec<_> = join_all(writers).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 98);
         assert_eq!(number(&queue, "SELECT count(*) FROM t").await, 98);
-        let state = queue.0.lock().await;
+        let state = queue.state.lock().await;
         assert!(state.group.is_none());
         assert!(
             state.commits <= 2,
@@ -295,7 +307,7 @@ mod tests {
         number(&queue, "PRAGMA max_page_count = 10").await;
         let outcomes: Vec<_> = join_all(writers).await.into_iter().map(Result::unwrap).collect();
         let acknowledged = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        let mut connection = queue.0.lock().await.connection.take().unwrap();
+        let mut connection = queue.state.lock().await.connection.take().unwrap();
         let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM t")
             .fetch_one(&mut connection)
             .await
@@ -306,6 +318,19 @@ mod tests {
             matches!(insert(&queue, 500).await, Err(StoreError::Unavailable(_))),
             "closed"
         );
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_does_not_come_is_not_waited_for_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut queue = queue(&folder.path().join("t.db")).await;
+        queue.patience = Duration::from_millis(50);
+        let held = queue.link().await.unwrap();
+        assert!(matches!(insert(&queue, 1).await, Err(StoreError::Unavailable(_))));
+        drop(held);
+        queue.patience = Duration::from_mins(1);
+        insert(&queue, 2).await.unwrap();
+        assert_eq!(number(&queue, "SELECT count(*) FROM t").await, 1);
     }
 
     #[tokio::test]
