@@ -55,6 +55,7 @@ impl From<StoreError> for Failure {
                 tracing::warn!(%error, "a command failed because the store is unavailable");
                 Failure::ServiceUnavailable
             }
+            StoreError::Full { .. } => Failure::RateLimited,
             error => {
                 tracing::error!(%error, "a command failed in the store");
                 Failure::InternalError

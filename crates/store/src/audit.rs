@@ -144,6 +144,16 @@ impl AuditEntry {
     }
 }
 
+/// The head behind an entry, if that is what must stand behind this one.
+pub(crate) fn check_behind(head: AuditHead, tenant: &TenantId, entry: &AuditEntry) -> Option<AuditHead> {
+    let sequence = head.sequence + 1;
+    let is_next = entry.sequence == sequence && entry.hash_after(head.hash, tenant) == entry.hash;
+    is_next.then_some(AuditHead {
+        sequence,
+        hash: entry.hash,
+    })
+}
+
 /// Writes entries down, in the transaction of what they tell of.
 pub(crate) async fn append(
     transaction: &mut Transaction,
@@ -209,13 +219,10 @@ impl Store {
                 if entry.sequence != sequence {
                     return Ok(Err(AuditFault::Missing { sequence }));
                 }
-                if entry.hash_after(head.hash, tenant) != entry.hash {
+                let Some(next) = check_behind(head, tenant, entry) else {
                     return Ok(Err(AuditFault::Changed { sequence }));
-                }
-                head = AuditHead {
-                    sequence,
-                    hash: entry.hash,
                 };
+                head = next;
                 if known
                     .iter()
                     .any(|known| known.sequence == sequence && known.hash != head.hash)

@@ -19,6 +19,12 @@ pub enum StoreError {
         /// What stands in the way.
         what: &'static str,
     },
+    /// A bound on how much of something there may be is reached.
+    #[error("{what}")]
+    Full {
+        /// Which bound.
+        what: &'static str,
+    },
     /// A status cannot follow the present one.
     #[error("status cannot change from {from} to {to}")]
     IllegalTransition {

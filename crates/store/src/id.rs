@@ -148,6 +148,12 @@ made_id!(
     "key_",
     "a key id is key_ and a UUID"
 );
+made_id!(
+    /// A job's id: `job_` and a version 7 UUID.
+    JobId,
+    "job_",
+    "a job id is job_ and a UUID"
+);
 
 fn is_plain(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control)

@@ -17,10 +17,13 @@ mod error;
 mod execution;
 mod id;
 mod idempotency;
+mod job;
 mod key;
 mod lead;
 mod metric;
 mod outbox;
+mod restore;
+mod snapshot;
 mod statements;
 mod store;
 mod tenant;
@@ -38,8 +41,12 @@ pub use execution::{
     Execution, ExecutionOutcome, ExecutionReport, ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution,
     Node, NodeOutcome, NodeReport, NodeStatus, PutExecution,
 };
-pub use id::{ExecutionId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
+pub use id::{ExecutionId, JobId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
+pub use job::{
+    JOB_ATTEMPTS_MAX, JOB_HOLD, JOBS_KEPT, JOBS_UNFINISHED_MAX, Job, JobEnd, JobKind, JobPriority, JobStatus,
+    NewJob,
+};
 pub use key::{KEYS_PER_TENANT_MAX, KeyRecord, KeyStanding, NewKey, RotatedKey};
 pub use lead::{
     ImportedLead, LEAD_CHANGES_MAX, LEAD_IMPORT_MAX, LEAD_PAGE_MAX, LEAD_PAYLOAD_BYTES_MAX, Lead, LeadChange,
@@ -51,6 +58,8 @@ pub use metric::MetricIncrement;
 pub use outbox::{
     Attached, NewOutboxEvent, OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxEvent, OutboxNumber, Written,
 };
+pub use restore::{RESTORE_PAGE_MAX, Restore};
+pub use snapshot::{SNAPSHOT_PAGE_MAX, Snapshot, SnapshotPoint};
 pub use store::{Store, StoreOptions};
 pub use tenant::{NewTenant, Tenant, TenantDeletion};
 pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};

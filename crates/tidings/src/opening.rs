@@ -58,7 +58,9 @@ pub(crate) fn failure(error: StoreError) -> Failure {
         | StoreError::Conflict { .. }
         | StoreError::Invalid { .. }
         | StoreError::TooOld { .. } => Failure::Usage(error.into()),
-        StoreError::Unavailable(_) | StoreError::TooNew { .. } => Failure::Unavailable(error.into()),
+        StoreError::Unavailable(_) | StoreError::Full { .. } | StoreError::TooNew { .. } => {
+            Failure::Unavailable(error.into())
+        }
         error => Failure::Internal(error.into()),
     }
 }

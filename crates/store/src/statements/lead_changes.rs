@@ -24,7 +24,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The first entry of many leads; at least one.
+/// The first entry of many leads.
 pub(crate) async fn insert_created(
     transaction: &mut Transaction,
     tenant: &TenantId,
@@ -32,23 +32,32 @@ pub(crate) async fn insert_created(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if leads.is_empty() {
+    let changes: Vec<_> = leads
+        .iter()
+        .map(|lead| created(lead, actor, now))
+        .collect::<Result<_, _>>()?;
+    insert_all(transaction, tenant, &changes).await
+}
+
+/// Entries in their order.
+pub(crate) async fn insert_all(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    changes: &[LeadChange],
+) -> Result<(), StoreError> {
+    if changes.is_empty() {
         return Ok(());
     }
     let mut query = sql("INSERT INTO lead_change (tenant_id, lead_id, time, actor, kind, detail) VALUES ");
-    for (position, lead) in leads.iter().enumerate() {
-        let change = created(lead, actor, now)?;
+    for (position, change) in changes.iter().enumerate() {
         query
             .push(if position == 0 { "(" } else { ", (" })
             .push_bind(tenant.as_str());
-        query.push(", ").push_bind(lead.id.as_bytes());
+        query.push(", ").push_bind(change.lead_id.as_bytes());
         query.push(", ").push_bind(change.time.as_millis());
-        query.push(", ").push_bind(actor.as_str());
+        query.push(", ").push_bind(change.actor.as_str());
         query.push(", ").push_bind(change.kind.as_str());
-        query
-            .push(", ")
-            .push_bind(change.detail.get().to_owned())
-            .push(")");
+        query.push(", ").push_bind(change.detail.get()).push(")");
     }
     query.execute(transaction).await?;
     Ok(())
@@ -87,7 +96,7 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-fn from_row(row: &Row) -> Result<LeadChange, StoreError> {
+pub(super) fn from_row(row: &Row) -> Result<LeadChange, StoreError> {
     Ok(LeadChange {
         lead_id: LeadId::stored(&row.get::<Vec<u8>>(0)?)?,
         time: Timestamp::from_millis(row.get(1)?),

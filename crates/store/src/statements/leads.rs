@@ -48,8 +48,9 @@ pub(crate) async fn insert_all(
     if leads.is_empty() {
         return Ok(());
     }
-    let mut query =
-        sql("INSERT INTO lead (id, tenant_id, source, status, payload, created_at, updated_at) VALUES ");
+    let mut query = sql(
+        "INSERT INTO lead (id, tenant_id, source, status, payload, created_at, updated_at, version) VALUES ",
+    );
     for (position, lead) in leads.iter().enumerate() {
         query.push(if position == 0 { "(" } else { ", (" });
         query
@@ -60,7 +61,8 @@ pub(crate) async fn insert_all(
         query.push(", ").push_bind(lead.status.as_str());
         query.push(", ").push_bind(lead.payload.as_raw().get());
         query.push(", ").push_bind(lead.created_at.as_millis());
-        query.push(", ").push_bind(lead.updated_at.as_millis()).push(")");
+        query.push(", ").push_bind(lead.updated_at.as_millis());
+        query.push(", ").push_bind(lead.version.0).push(")");
     }
     query.push(" RETURNING id, number");
     // The database returns them as it came by them.

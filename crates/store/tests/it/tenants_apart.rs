@@ -2,7 +2,9 @@
 
 use serde_json::value::RawValue;
 use sqlx::{Connection, PgConnection, Row};
-use tidings_store::{Actor, Attached, IdempotentRequest, NewKey, NewOutboxEvent, StoredResponse};
+use tidings_store::{
+    Actor, Attached, IdempotentRequest, JobKind, JobPriority, NewJob, NewKey, NewOutboxEvent, StoredResponse,
+};
 
 use crate::fixture::{Backend, Fixture, new_lead, postgres_url, tenant};
 
@@ -42,12 +44,20 @@ async fn with_rows() -> Fixture {
             expires_at: None,
         };
         store.create_key(key).await.unwrap();
+        let job = NewJob {
+            tenant: tenant(id),
+            kind: JobKind::Backup,
+            priority: JobPriority::Normal,
+            parameters: RawValue::from_string("{}".to_owned()).unwrap(),
+            actor: Actor::system(),
+        };
+        store.request_job(job, |_| Attached::default()).await.unwrap();
     }
     fixture
 }
 
 /// Every table that belongs to tenants, and the expression that names a row's tenant.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("tenant", "id"),
     ("tenant_key", "tenant_id"),
     ("lead", "tenant_id"),
@@ -58,6 +68,7 @@ const TABLES: [(&str, &str); 11] = [
     ("audit_entry", "tenant_id"),
     ("audit_head", "tenant_id"),
     ("metric_rollup", "tenant_id"),
+    ("job", "tenant_id"),
     ("idempotency_key", "substr(scope, 8)"),
 ];
 
