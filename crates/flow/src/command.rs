@@ -6,6 +6,7 @@ mod get_leads;
 mod get_metrics;
 mod request;
 mod search_leads;
+mod start_backup;
 mod unavailable;
 
 use serde::Serialize;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     CreateLead(create_lead::Parameters),
     SearchLeads(search_leads::Parameters),
     GetMetrics(get_metrics::Parameters),
+    StartBackup(start_backup::Parameters),
 }
 
 /// A command's name, without parameters.
@@ -97,7 +99,7 @@ impl CommandName {
             CommandName::CreateLead => create_lead::Parameters::read(parameters).map(Command::CreateLead),
             CommandName::SearchLeads => search_leads::Parameters::read(parameters).map(Command::SearchLeads),
             CommandName::GetMetrics => get_metrics::Parameters::read(parameters).map(Command::GetMetrics),
-            CommandName::StartBackup => return Err(unavailable::start_backup(parameters)),
+            CommandName::StartBackup => start_backup::Parameters::read(parameters).map(Command::StartBackup),
             CommandName::ComplianceCheck => return Err(unavailable::compliance_check(parameters)),
         };
         command.map_err(|details: Vec<Detail>| Failure::InvalidParameters(details))
@@ -112,6 +114,7 @@ impl Command {
             Command::CreateLead(parameters) => parameters.run(flow, principal).await,
             Command::SearchLeads(parameters) => parameters.run(flow, tenant).await,
             Command::GetMetrics(parameters) => parameters.run(flow, tenant).await,
+            Command::StartBackup(parameters) => parameters.run(flow, principal).await,
         }
     }
 }
@@ -122,7 +125,9 @@ impl Command {
         let masked = match self {
             Command::CreateLead(parameters) => parameters.masked(),
             Command::SearchLeads(parameters) => parameters.masked(),
-            Command::GetLeads(_) | Command::GetMetrics(_) => serde_json::value::to_raw_value(self),
+            Command::GetLeads(_) | Command::GetMetrics(_) | Command::StartBackup(_) => {
+                serde_json::value::to_raw_value(self)
+            }
         };
         masked.expect("Invariant: parameters hold texts, numbers and times only")
     }

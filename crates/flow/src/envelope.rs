@@ -33,6 +33,7 @@ pub(crate) enum Origin {
     Http,
     Form,
     Import,
+    System,
 }
 
 #[derive(Serialize)]
@@ -138,14 +139,23 @@ pub(crate) fn lead_deleted(lead: &Lead, origin: Origin, time: Timestamp) -> NewO
 
 /// A stored event as it is published: under its id, however often.
 pub(crate) fn stored(stored: OutboxEvent) -> Result<Event, EventIdError> {
+    to_publish(&stored.tenant, stored.event, stored.created_at)
+}
+
+/// An event that is published without being stored.
+pub(crate) fn to_publish(
+    tenant: &TenantId,
+    event: NewOutboxEvent,
+    time: Timestamp,
+) -> Result<Event, EventIdError> {
     Ok(Event {
-        id: stored.event.id.parse()?,
-        rooms: vec![tenant_room(&stored.tenant)],
-        kind: stored.event.kind.into(),
+        id: event.id.parse()?,
+        rooms: vec![tenant_room(tenant)],
+        kind: event.kind.into(),
         name: None,
         key: None,
-        data: stored.event.data,
-        time: stored.created_at,
+        data: event.data,
+        time,
         gateways: Gateways::only(Gateway::Flow),
         exclude: Vec::new(),
         source: "flow".into(),

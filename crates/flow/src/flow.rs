@@ -3,6 +3,7 @@
 mod admission;
 mod health;
 mod live;
+mod outage;
 mod outbox;
 
 use std::future::Future;
@@ -12,15 +13,17 @@ use std::time::Duration;
 use axum::Router;
 use tidings_bus::Bus;
 use tidings_hub::Event;
-use tidings_store::{Clock, Store, TenantId};
+use tidings_store::{Clock, JobKind, Store, TenantId};
 use tidings_transport::{KeyedRate, Limit, Quota, Transport};
 use tidings_wire::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use crate::audit::AuditQueue;
 use crate::authentication::Principal;
+use crate::backup::BackupSettings;
 use crate::encoding::FlowEncodings;
 use crate::envelope::EventKind;
+use crate::jobs::JobsWaiting;
 use crate::response::Failure;
 use crate::usage::Usage;
 use crate::{http, plain, socket};
@@ -28,6 +31,7 @@ use crate::{http, plain, socket};
 use admission::Queries;
 pub use health::Health;
 pub(crate) use live::{LiveConnection, LiveHandle};
+use outage::Outage;
 pub use outbox::OutboxFigures;
 
 /// Commands and writes under way at one time. The store writes one after the other; more would only wait in memory.
@@ -66,6 +70,8 @@ struct Inner {
     queries: Queries,
     outbox: outbox::Outbox,
     audit: AuditQueue,
+    jobs: JobsWaiting,
+    backups: BackupSettings,
 }
 
 impl Flow {
@@ -77,6 +83,7 @@ impl Flow {
         store: Store,
         encodings: FlowEncodings,
         limits: FlowLimits,
+        backups: BackupSettings,
     ) -> Flow {
         let flow = Flow(Arc::new(Inner {
             transport,
@@ -95,11 +102,14 @@ impl Flow {
             queries: Queries::default(),
             outbox: outbox::Outbox::default(),
             audit: AuditQueue::default(),
+            jobs: JobsWaiting::default(),
+            backups,
         }));
         flow.transport().spawn(flow.clone().write_usage());
         flow.transport().spawn(flow.clone().watch_keys());
         flow.transport().spawn(flow.clone().drain_outbox());
         flow.transport().spawn(flow.clone().write_audit());
+        flow.transport().spawn(flow.clone().run_jobs(JobKind::Backup));
         flow
     }
 
@@ -134,6 +144,14 @@ impl Flow {
 
     pub(crate) fn audit(&self) -> &AuditQueue {
         &self.0.audit
+    }
+
+    pub(crate) fn jobs(&self) -> &JobsWaiting {
+        &self.0.jobs
+    }
+
+    pub(crate) fn backups(&self) -> &BackupSettings {
+        &self.0.backups
     }
 
     pub(crate) fn usage(&self) -> &Usage {
@@ -245,8 +263,12 @@ impl Flow {
         let shutdown = self.transport().shutdown().clone();
         let mut rounds = tokio::time::interval(KEYS_INTERVAL);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut outage = Outage::default();
         while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
-            self.0.live.end_refused(self.store(), self.clock()).await;
+            let is_answered = self.0.live.end_refused(self.store(), self.clock()).await;
+            if outage.begins(is_answered) {
+                self.tell_of_outage().await;
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod audit;
 mod authentication;
+pub mod backup;
 mod command;
 mod contact;
 mod encoding;
@@ -18,6 +19,7 @@ mod flow;
 pub mod fuzzing;
 mod http;
 pub mod import;
+mod jobs;
 mod parameters;
 mod period;
 mod plain;

@@ -4,8 +4,8 @@ use tidings_wire::time::Timestamp;
 
 use crate::database::Transaction;
 use crate::{
-    AuditEntry, AuditHead, KeyRecord, Lead, LeadChange, LeadCursor, LeadId, Store, StoreError, Tenant,
-    TenantId, statements,
+    AuditEntry, AuditHead, Job, JobKind, KeyRecord, Lead, LeadChange, LeadCursor, LeadId, Store, StoreError,
+    Tenant, TenantId, statements,
 };
 
 /// The most rows that one page of a snapshot holds.
@@ -57,6 +57,13 @@ impl Snapshot {
     /// Which moment it is.
     pub fn point(&self) -> SnapshotPoint {
         self.point
+    }
+
+    /// The last time somebody began to restore it.
+    pub async fn last_restore(&mut self) -> Result<Option<Job>, StoreError> {
+        let jobs =
+            statements::jobs::list(&mut self.transaction, &self.tenant.id, JobKind::Restore, 1).await?;
+        Ok(jobs.into_iter().next())
     }
 
     /// Its keys, with their hashes.

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod check_config;
 mod claim;
 mod duration;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// List and check a tenant's audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make, list, check and put back backups of a tenant
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Bring a PostgreSQL database up to date; SQLite is at every start
     Migrate,
     /// Check the configuration without starting
@@ -178,6 +182,11 @@ mod tests {
             "tenant resume acme",
             "tenant delete acme --yes",
             "key revoke key_0192f0c1-7a7b-7c7d-8e8f-909192939495",
+            "backup create --tenant demo1 --type incremental",
+            "backup list --tenant demo1 --json",
+            "backup verify --tenant demo1",
+            "backup restore --tenant demo1 --replace job_0192f0c1-7a7b-7c7d-8e8f-909192939495",
+            "backup delete --tenant demo1 job_0192f0c1-7a7b-7c7d-8e8f-909192939495",
             "check-config --print-effective",
             "version --json",
             "config doc",
@@ -195,6 +204,9 @@ mod tests {
             "key create --tenant demo1",
             "key create --permission admin",
             "key create --tenant demo1 --permission everything",
+            "backup create",
+            "backup restore --tenant demo1 newest",
+            "backup delete --tenant demo1",
             "key list",
             "key revoke",
             "key rotate",

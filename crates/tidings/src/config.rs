@@ -6,6 +6,7 @@
 //! `check-config --print-effective` and the reference page all read that declaration.
 
 mod auth;
+mod backup;
 mod bus;
 mod compression;
 mod environment;
@@ -40,6 +41,7 @@ mod workflows;
 use std::path::PathBuf;
 
 pub(crate) use self::auth::Jwt;
+pub(crate) use self::backup::{Backup, BackupPlace};
 pub(crate) use self::bus::Bus;
 pub(crate) use self::compression::Compression;
 pub(crate) use self::environment::variables;
@@ -79,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) auth_jwt: Jwt,
     pub(crate) store: Store,
+    pub(crate) backup: Backup,
     pub(crate) bus: Bus,
     pub(crate) flow: Flow,
     pub(crate) tasks: Tasks,
@@ -109,6 +112,7 @@ impl Config {
             tls: Tls::defaults(base),
             auth_jwt: Jwt::defaults(base),
             store: Store::defaults(base),
+            backup: Backup::defaults(base),
             bus: Bus::defaults(base),
             flow: Flow::defaults(base),
             tasks: Tasks::defaults(base),
@@ -119,7 +123,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 17] {
+    fn sections(&self) -> [&dyn Section; 18] {
         [
             &self.server,
             &self.log,
@@ -132,6 +136,7 @@ impl Config {
             &self.tls,
             &self.auth_jwt,
             &self.store,
+            &self.backup,
             &self.bus,
             &self.flow,
             &self.tasks,
@@ -141,7 +146,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 17] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 18] {
         [
             &mut self.server,
             &mut self.log,
@@ -154,6 +159,7 @@ impl Config {
             &mut self.tls,
             &mut self.auth_jwt,
             &mut self.store,
+            &mut self.backup,
             &mut self.bus,
             &mut self.flow,
             &mut self.tasks,

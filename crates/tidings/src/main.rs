@@ -1,6 +1,7 @@
 //! The `tidings` binary: configuration, command line, wiring, operators' listener.
 
 mod assembly;
+mod backups;
 mod banner;
 mod certificates;
 mod cli;
@@ -67,6 +68,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Key(command) => command.run(&cli.common.load()?.config),
         Command::Lead(command) => command.run(&cli.common.load()?.config),
         Command::Audit(command) => command.run(&cli.common.load()?.config),
+        Command::Backup(command) => command.run(&cli.common.load()?.config),
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),
         Command::Version(command) => command.run(),

@@ -127,9 +127,9 @@ mod tests {
                 Err("Access denied"),
             ),
             (
-                r#"{"command":"start_backup"}"#,
+                r#"{"command":"start_backup","parameters":{}}"#,
                 Permission::BackupRun,
-                Err("Service unavailable"),
+                Ok(r#"{"backup_type":"full","priority":"normal"}"#),
             ),
             (
                 r#"{"command":"compliance_check","parameters":{"severity":1}}"#,

@@ -1,24 +1,7 @@
-//! `start_backup` and `compliance_check`: known and checked, but nothing carries them out yet.
+//! `compliance_check`: known and checked, but nothing carries it out yet.
 
 use crate::parameters::{Detail, Reader, text};
 use crate::response::Failure;
-
-pub(super) fn start_backup(json: &str) -> Failure {
-    check(json, |reader| {
-        word(
-            reader,
-            "backup_type",
-            "one of full, incremental",
-            &["full", "incremental"],
-        );
-        word(
-            reader,
-            "priority",
-            "one of low, normal, high",
-            &["low", "normal", "high"],
-        );
-    })
-}
 
 pub(super) fn compliance_check(json: &str) -> Failure {
     check(json, |reader| {
@@ -39,7 +22,7 @@ pub(super) fn compliance_check(json: &str) -> Failure {
 
 fn check(json: &str, read: impl FnOnce(&mut Reader<'_>)) -> Failure {
     let checked: Result<(), Vec<Detail>> =
-        Reader::new(json, &["backup_type", "priority", "check_type", "severity"]).and_then(|mut reader| {
+        Reader::new(json, &["check_type", "severity"]).and_then(|mut reader| {
             read(&mut reader);
             reader.finish(Some(()))
         });
@@ -61,17 +44,11 @@ mod tests {
 
     #[test]
     fn parameters_are_checked_first() {
-        assert_eq!(start_backup("{}"), Failure::ServiceUnavailable);
-        assert_eq!(
-            start_backup(r#"{"backup_type":"full","priority":"high"}"#),
-            Failure::ServiceUnavailable
-        );
         assert_eq!(
             compliance_check(r#"{"check_type":"nis2","severity":"critical"}"#),
             Failure::ServiceUnavailable
         );
-        for failure in [start_backup(r#"{"priority":"urgent"}"#), compliance_check("[]")] {
-            assert!(matches!(failure, Failure::InvalidParameters(details) if details.len() == 1));
-        }
+        let failure = compliance_check("[]");
+        assert!(matches!(failure, Failure::InvalidParameters(details) if details.len() == 1));
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::Value;
+use tempfile::TempDir;
 use tidings_access::TenantKey;
+use tidings_backup::{BackupLimits, BackupTarget};
 use tidings_bus::{Bus, MemoryBus};
+use tidings_flow::backup::BackupSettings;
 use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{HubBuilder, HubLimits};
 use tidings_store::{KeyRecord, NewKey, NewTenant, Store, TenantId};
@@ -23,7 +26,9 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) flow: Flow,
+    pub(crate) backups: BackupTarget,
     address: std::net::SocketAddr,
+    _directory: TempDir,
 }
 
 /// Tenants `t1` (slug `one`) and `t2`; keys `admin-1`, `admin-2`, and `metrics-1`, which may not read leads.
@@ -84,19 +89,32 @@ pub(crate) async fn gateway_on(
         commands_per_tenant_per_second: 1_000,
         commands_per_tenant_burst: 1_000,
     };
+    let directory = tempfile::tempdir().unwrap();
+    let backups = BackupTarget::directory(directory.path()).unwrap();
+    let backup_settings = BackupSettings {
+        target: backups.clone(),
+        limits: BackupLimits {
+            full_backups_max: 2,
+            incrementals_max: 2,
+        },
+        timeout: PATIENCE,
+    };
     let flow = Flow::new(
         transport.clone(),
         bus.clone(),
         store.clone(),
         encodings,
         flow_limits,
+        backup_settings,
     );
     tokio::spawn(listener.serve(flow.routes(), transport));
     Gateway {
         store,
         bus,
         flow,
+        backups,
         address,
+        _directory: directory,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The gateway on a real hub, a real store and real sockets.
 #![expect(clippy::unwrap_used, reason = "tests and their helpers")]
 
+mod backups;
 mod fixture;
 mod http;
 mod lead_writes;

@@ -171,8 +171,8 @@ async fn failures_are_told_to_the_caller_alone() {
             "Invalid parameters",
         ),
         (
-            json!({"command": "start_backup", "parameters": {"backup_type": "full"}}),
-            "Service unavailable",
+            json!({"command": "start_backup", "parameters": {"backup_type": "half"}}),
+            "Invalid parameters",
         ),
         (json!({"command": "compliance_check"}), "Service unavailable"),
         (json!(7), "Invalid parameters"),

@@ -320,9 +320,14 @@ impl LeadChangeKind {
         }
     }
 
+    /// The kind of this word.
+    pub fn parse(text: &str) -> Option<LeadChangeKind> {
+        LeadChangeKind::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     pub(crate) fn stored(text: &str) -> Result<LeadChangeKind, StoreError> {
-        let kind = LeadChangeKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-        kind.ok_or_else(|| StoreError::corrupt("a lead's history has an unknown kind of entry"))
+        LeadChangeKind::parse(text)
+            .ok_or_else(|| StoreError::corrupt("a lead's history has an unknown kind of entry"))
     }
 }
 

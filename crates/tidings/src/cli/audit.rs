@@ -9,7 +9,7 @@ use super::key::tenant;
 use super::tenant::json_line;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::opening;
+use crate::{backups, opening};
 
 /// What to do with a tenant's audit log.
 #[derive(Debug, Clone, Subcommand)]
@@ -50,8 +50,8 @@ pub(crate) struct Verify {
     /// The tenant
     #[arg(long, value_name = "TENANT", value_parser = tenant)]
     tenant: TenantId,
-    /// A head that the log once had, from `audit head` or the server's own log; may be repeated. Without one, a log
-    /// whose end was cut off together with its head looks whole
+    /// A head that the log once had, from `audit head` or the server's own log; may be repeated. Those of the tenant's
+    /// backups are compared too. Without any, a log whose end was cut off together with its head looks whole
     #[arg(long, value_name = "NUMBER:HASH", value_parser = head)]
     head: Vec<AuditHead>,
 }
@@ -66,7 +66,7 @@ impl AuditCommand {
         opening::on_store(config, async |store| match self {
             Self::List(list) => list.run(store).await,
             Self::Head(head) => head.run(store).await,
-            Self::Verify(verify) => verify.run(store).await,
+            Self::Verify(verify) => verify.run(config, store).await,
         })
     }
 }
@@ -101,14 +101,17 @@ impl Head {
 }
 
 impl Verify {
-    async fn run(self, store: &Store) -> Outcome {
-        let verified = store.verify_audit(&self.tenant, &self.head).await;
+    async fn run(self, config: &Config, store: &Store) -> Outcome {
+        let mut known = self.head;
+        known.extend(heads_of_backups(config, store, &self.tenant).await?);
+        let verified = store.verify_audit(&self.tenant, &known).await;
         match verified.map_err(opening::failure)? {
             Ok(head) => {
                 writeln!(
                     io::stdout(),
-                    "{} entries, none changed or removed; head {head}",
-                    head.sequence
+                    "{} entries, none changed or removed; compared with {} earlier heads; head {head}",
+                    head.sequence,
+                    known.len()
                 )?;
                 Ok(())
             }
@@ -117,4 +120,33 @@ impl Verify {
             )),
         }
     }
+}
+
+/// The heads that the log had when it was backed up. A backup of a tenant made at another time has another's log.
+async fn heads_of_backups(config: &Config, store: &Store, id: &TenantId) -> Outcome<Vec<AuditHead>> {
+    let tenant = store.tenant(id).await.map_err(opening::failure)?;
+    let listed = match backups::target(config) {
+        Ok(target) => target.list(id).await.map_err(backups::failure),
+        Err(failure) => Err(failure),
+    };
+    let (manifests, _) = listed.unwrap_or_else(|failure| {
+        // The log is checked all the same.
+        let _ = writeln!(
+            io::stderr(),
+            "the backups' heads are not compared: {:#}",
+            failure.error()
+        );
+        Default::default()
+    });
+    let is_of_it = |created_at| {
+        tenant
+            .as_ref()
+            .is_none_or(|tenant| tenant.created_at == created_at)
+    };
+    Ok(manifests
+        .iter()
+        .filter(|manifest| is_of_it(manifest.tenant_created_at))
+        .map(|manifest| manifest.point.audit_head)
+        .filter(|head| head.sequence > 0)
+        .collect())
 }

@@ -41,6 +41,6 @@ impl LeadCommand {
 }
 
 /// A bar that is shown on a terminal only.
-fn with_style(bar: ProgressBar, template: &str) -> ProgressBar {
+pub(super) fn with_style(bar: ProgressBar, template: &str) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).expect("Invariant: the templates are well-formed"))
 }
