@@ -47,17 +47,21 @@ impl LiveConnections {
         }
     }
 
-    /// Looks all keys up at once and ends the connections of those that are good no longer.
-    pub(crate) async fn end_refused(&self, store: &Store, clock: &Clock) {
+    /// Looks all keys up at once and ends the connections of those that are good no longer. Whether the store answered.
+    pub(crate) async fn end_refused(&self, store: &Store, clock: &Clock) -> bool {
         let keys: Vec<KeyId> = self.0.lock().keys().copied().collect();
         match store.refused_keys(&keys, clock.now()).await {
             Ok(refused) => {
                 for key in refused {
                     self.end(key).await;
                 }
+                true
             }
             // Nobody is cut because the store is away; commands fail by themselves meanwhile.
-            Err(error) => tracing::warn!(%error, "live keys could not be checked"),
+            Err(error) => {
+                tracing::warn!(%error, "live keys could not be checked");
+                false
+            }
         }
     }
 
