@@ -26,7 +26,7 @@ use crate::envelope::EventKind;
 use crate::jobs::JobsWaiting;
 use crate::response::Failure;
 use crate::usage::Usage;
-use crate::{http, plain, socket};
+use crate::{http, socket};
 
 use admission::Queries;
 pub use health::Health;
@@ -118,7 +118,6 @@ impl Flow {
     pub fn routes(&self) -> Router {
         Router::new()
             .merge(socket::routes(self))
-            .merge(plain::routes(self))
             .merge(http::routes(self))
     }
 

@@ -4,33 +4,47 @@ mod conditions;
 mod edit;
 mod form;
 mod leads;
+mod listing;
+mod openapi;
 mod write;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::routing::{get, patch, post};
 use tidings_access::Permission;
 use tidings_store::StoreError;
 use tidings_transport::{Problem, ProblemCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::authentication::{OfferedKeys, Principal, authenticate};
 use crate::flow::Flow;
 use crate::parameters::Detail;
+use crate::plain;
 
 pub(crate) use form::{check as check_reachable, read as read_form};
-pub(crate) use leads::Listing;
+pub(crate) use listing::Listing;
+pub(crate) use openapi::Upgraded;
 
+/// The routes of this gateway but Socket.IO's.
 pub(crate) fn routes(flow: &Flow) -> Router {
-    Router::new()
-        .route("/leads", get(leads::list).post(leads::create))
-        .route(
-            "/leads/{id}",
-            get(leads::one).patch(edit::patch).delete(edit::delete),
-        )
-        .route("/leads/{id}/status", patch(edit::change_status))
-        .route("/leads/{id}/history", get(leads::history))
-        .route("/ingest/form", post(form::ingest))
-        .with_state(flow.clone())
+    let (routes, _) = documented_routes().split_for_parts();
+    routes.with_state(flow.clone())
+}
+
+/// The OpenAPI document of the gateway's routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    openapi::share_refusals(documented_routes().into_openapi())
+}
+
+/// Routes and document come from one list: what is served is documented, and the other way round.
+fn documented_routes() -> OpenApiRouter<Flow> {
+    OpenApiRouter::with_openapi(openapi::without_operations())
+        .routes(routes!(leads::list, leads::create))
+        .routes(routes!(leads::one, edit::patch, edit::delete))
+        .routes(routes!(edit::change_status))
+        .routes(routes!(leads::history))
+        .routes(routes!(form::ingest))
+        .routes(routes!(plain::events))
 }
 
 /// Who sends the request.

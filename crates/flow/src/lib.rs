@@ -24,9 +24,11 @@ mod parameters;
 mod period;
 mod plain;
 mod response;
+mod schema;
 mod socket;
 mod usage;
 mod welcome;
 
 pub use encoding::FlowEncodings;
 pub use flow::{Flow, FlowLimits, Health, OutboxFigures};
+pub use http::openapi;

@@ -7,6 +7,9 @@ use std::ops::RangeInclusive;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::ObjectBuilder;
+
+use crate::schema;
 
 /// One thing that is wrong with the parameters. Never holds what the client sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -157,18 +160,37 @@ pub(crate) fn text(json: &RawValue) -> Option<String> {
     serde_json::from_str(json.get()).ok()
 }
 
-/// One line of text with as many characters as `length` says, white space around it cut off.
+/// One line of text with as many characters as `length` says. White space around it counts, and is cut off; without it
+/// the least number must be left.
 pub(crate) fn line(json: &RawValue, length: RangeInclusive<usize>) -> Option<String> {
     let text = text(json)?;
     let line = text.trim();
-    let is_good = length.contains(&line.chars().count()) && !line.chars().any(char::is_control);
+    let is_good = text.chars().count() <= *length.end()
+        && line.chars().count() >= *length.start()
+        && !line.chars().any(char::is_control);
     is_good.then(|| line.to_owned())
+}
+
+/// What [`line`] takes, as a schema.
+pub(crate) fn line_schema(length: &RangeInclusive<usize>) -> ObjectBuilder {
+    let string = schema::string().max_length(Some(*length.end()));
+    match length.start() {
+        0 => string.pattern(Some(schema::LINE)),
+        least => string.min_length(Some(*least)).pattern(Some(schema::FILLED_LINE)),
+    }
 }
 
 /// Text of any number of lines, at most so many characters.
 pub(crate) fn lines(json: &RawValue, characters_max: usize) -> Option<String> {
     let is_plain = |character: char| !character.is_control() || matches!(character, '\n' | '\r' | '\t');
     text(json).filter(|text| text.chars().count() <= characters_max && text.chars().all(is_plain))
+}
+
+/// What [`lines`] takes, as a schema.
+pub(crate) fn lines_schema(characters_max: usize) -> ObjectBuilder {
+    schema::string()
+        .max_length(Some(characters_max))
+        .pattern(Some(schema::PLAIN_LINES))
 }
 
 /// An integer in a range.
@@ -220,8 +242,9 @@ mod tests {
 
     #[test]
     fn texts_and_integers() {
-        assert_eq!(line(raw(r#"" Ann ""#), 1..=3).as_deref(), Some("Ann"));
-        for wrong in [r#""  ""#, r#""Anna""#, r#""A\nb""#, "1", r#""\ud800""#] {
+        assert_eq!(line(raw(r#"" Ann ""#), 1..=5).as_deref(), Some("Ann"));
+        assert_eq!(line(raw(r#"" Ann ""#), 1..=4), None);
+        for wrong in [r#""  ""#, r#""Annas""#, r#""A\nb""#, "1", r#""\ud800""#] {
             assert_eq!(line(raw(wrong), 1..=3), None, "{wrong}");
         }
         assert_eq!(lines(raw(r#""a\nb""#), 3).as_deref(), Some("a\nb"));

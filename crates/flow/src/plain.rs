@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde_json::value::RawValue;
 use tidings_hub::{Connection, Gateway};
 use tidings_transport::{Incoming, Protocol, WebSocketUpgrade};
@@ -13,21 +11,26 @@ use tidings_wire::close_code::CloseCode;
 
 use crate::authentication::Principal;
 use crate::command;
-use crate::encoding::{NAMESPACE, plain_frame};
+use crate::encoding::plain_frame;
 use crate::envelope::tenant_room;
 use crate::flow::{Flow, LiveConnection, LiveHandle};
-use crate::http::authenticated;
+use crate::http::{Upgraded, authenticated};
 use crate::parameters::{Members, text};
 use crate::welcome::{self, COMMAND, RESPONSE};
 
-pub(crate) fn routes(flow: &Flow) -> Router {
-    Router::new()
-        .route(NAMESPACE, get(events))
-        .with_state(flow.clone())
-}
-
-/// The key is checked before the upgrade: the document's own curl, an incomplete upgrade, is there to check keys.
-async fn events(State(flow): State<Flow>, request: Request) -> Response {
+/// Opens a WebSocket on the tenant's events
+///
+/// Frames are `{"event":name,"data":…}` both ways: the same events and commands as on Socket.IO's namespace of this
+/// name, for clients without Socket.IO. The handshake is that of RFC 6455, over HTTP/1.1. The key is checked before it, so
+/// that an incomplete handshake is a way to check keys.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "openEvents",
+    tag = "events",
+    responses(Upgraded)
+)]
+pub(crate) async fn events(State(flow): State<Flow>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let principal = match authenticated(&flow, &parts.headers).await {
         Ok(principal) => principal,

@@ -5,9 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::StoreError;
+
+const TENANT_ID_BYTES_MAX: usize = 64;
 
 /// Defines an id that is a text given from outside.
 macro_rules! text_id {
@@ -102,13 +107,22 @@ macro_rules! made_id {
                 serializer.collect_str(self)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let pattern = concat!("^", $prefix, "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$");
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
 text_id!(
     /// A tenant's id (its slug has the same form): 1 to 64 of `A-Z a-z 0-9 _ -`.
     TenantId,
-    |text| (1..=64).contains(&text.len())
+    |text| (1..=TENANT_ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')),
     "a tenant id is 1 to 64 letters, digits, _ or -"
 );
@@ -154,6 +168,17 @@ made_id!(
     "job_",
     "a job id is job_ and a UUID"
 );
+
+impl PartialSchema for TenantId {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(format!("^[A-Za-z0-9_-]{{1,{TENANT_ID_BYTES_MAX}}}$")))
+            .into()
+    }
+}
+
+impl ToSchema for TenantId {}
 
 fn is_plain(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control)

@@ -8,8 +8,10 @@ use crate::{Store, StoreError, statements};
 /// How long a key is remembered.
 pub const IDEMPOTENCY_TTL_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// The longest key, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 const SCOPE_BYTES_MAX: usize = 128;
-const KEY_BYTES_MAX: usize = 255;
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// A write that carries an idempotency key.
@@ -30,7 +32,7 @@ impl IdempotentRequest {
                 what: "an idempotency scope is 1 to 128 visible ASCII characters",
             });
         }
-        if !(1..=KEY_BYTES_MAX).contains(&key.len()) || !is_visible(key) {
+        if !(1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) || !is_visible(key) {
             return Err(StoreError::Invalid {
                 what: "an idempotency key is 1 to 255 visible ASCII characters",
             });

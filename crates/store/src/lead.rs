@@ -10,6 +10,7 @@ mod status;
 
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 pub use change::{
     LEAD_CHANGES_MAX, LeadChange, LeadChangeKind, LeadEdit, LeadEdited, LeadVersion, LeadWrite,
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// A lead, serialized as clients see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Lead {
     /// Its id.
@@ -41,8 +42,10 @@ pub struct Lead {
     /// Name, email and whatever else is known.
     pub payload: LeadPayload,
     /// When it came in.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// How often it was written.
     #[serde(skip)]

@@ -42,7 +42,9 @@ pub use execution::{
     Node, NodeOutcome, NodeReport, NodeStatus, PutExecution,
 };
 pub use id::{ExecutionId, JobId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
-pub use idempotency::{IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse};
+pub use idempotency::{
+    IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse,
+};
 pub use job::{
     JOB_ATTEMPTS_MAX, JOB_HOLD, JOBS_KEPT, JOBS_UNFINISHED_MAX, Job, JobEnd, JobKind, JobPriority, JobStatus,
     NewJob,

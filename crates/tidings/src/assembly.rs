@@ -27,7 +27,7 @@ use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::operators::{self, Operators};
-use crate::{backups, hub, readings};
+use crate::{backups, hub, openapi, readings};
 
 /// How long writing out what is gathered in memory may take at the end.
 const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -138,7 +138,7 @@ impl Assembly {
             "tasks"
         };
         let mut routes = HashMap::from([
-            ("flow", flow.routes()),
+            ("flow", flow.routes().merge(openapi::routes())),
             ("tasks", tasks.routes()),
             ("workflows", workflows.routes()),
             (

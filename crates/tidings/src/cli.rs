@@ -73,6 +73,8 @@ pub(crate) enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Print the version
     Version(version::Version),
+    /// Print the OpenAPI document of the flow gateway
+    Openapi,
     /// Print the reference page of all configuration keys
     #[command(subcommand, hide = true)]
     Config(ConfigCommand),
@@ -190,6 +192,7 @@ mod tests {
             "check-config --print-effective",
             "version --json",
             "config doc",
+            "openapi",
         ] {
             parse(words).unwrap_or_else(|error| panic!("{words}: {error}"));
         }

@@ -14,6 +14,7 @@ use tidings_bus::Bus;
 use tidings_store::Store;
 use tidings_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::memory::Memory;
 use crate::time;
@@ -132,18 +133,30 @@ pub(crate) struct ListenerHealth {
     pub(crate) connections: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
 }
 
-/// The body, in the documents' order of keys.
-#[derive(Serialize)]
-struct Body {
+/// What a listener tells of itself, in the documents' order of keys.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct Body {
+    /// `healthy` or `unhealthy`.
+    #[schema(pattern = "^(un)?healthy$")]
     status: &'static str,
+    /// The name its users know it by; `flow-api` on a listener of flow alone.
     service: &'static str,
+    /// How many are connected, where tasks or workflows share the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     connections: Option<usize>,
+    /// The parts that do not work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     failing: Vec<&'static str>,
+    /// The gateways that share the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     gateways: Option<Vec<&'static str>>,
+    /// When it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
     timestamp: Option<Timestamp>,
 }
 
@@ -154,7 +167,17 @@ impl ListenerHealth {
     }
 }
 
-async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Body>) {
+/// Tells whether the gateway works
+///
+/// Asked anew each time. No key is needed.
+#[utoipa::path(
+    get, path = "/health", operation_id = "readHealth", tag = "service", security(()),
+    responses(
+        (status = 200, body = Body, description = "Store and bus work, and no drain is on."),
+        (status = 503, body = Body, description = "Something does not work, or a drain is on."),
+    )
+)]
+pub(crate) async fn health(State(listener): State<ListenerHealth>) -> (StatusCode, Json<Body>) {
     let checks = listener.health.checks().await;
     let failing: Vec<&'static str> = checks
         .iter()

@@ -17,6 +17,7 @@ mod listening;
 mod logging;
 mod memory;
 mod metrics;
+mod openapi;
 mod opening;
 mod operators;
 mod readings;
@@ -72,6 +73,10 @@ fn run(cli: &Cli) -> Outcome {
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),
         Command::Version(command) => command.run(),
+        Command::Openapi => {
+            io::stdout().lock().write_all(openapi::document().as_bytes())?;
+            Ok(())
+        }
         Command::Config(cli::ConfigCommand::Doc) => {
             io::stdout().lock().write_all(config::reference().as_bytes())?;
             Ok(())

@@ -7,6 +7,10 @@ pub use code::ProblemCode;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 /// When a client that was told 429 or 503 may try again, unless the problem says otherwise.
 const RETRY_AFTER_S: u32 = 1;
@@ -25,7 +29,7 @@ struct Parts {
 }
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The field, as a JSON pointer (RFC 6901), or the name of a parameter.
     pub pointer: String,
@@ -33,15 +37,26 @@ pub struct FieldError {
     pub message: String,
 }
 
-#[derive(Serialize)]
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, ToSchema)]
 struct Body<'a> {
+    /// Always `about:blank`.
     r#type: &'static str,
+    /// What the code means, for people.
     title: &'static str,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// Why; stable, for programs.
+    #[schema(pattern = "^[a-z][a-z_]*$")]
     code: &'static str,
+    /// What was wrong this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<&'a str>,
+    /// The fields that were wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     errors: &'a [FieldError],
 }
 
@@ -126,6 +141,22 @@ impl Serialize for Problem {
     }
 }
 
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Body::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        "Problem".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Body::schemas(schemas);
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("Invariant: a problem holds only texts and numbers");
@@ -146,6 +177,11 @@ impl IntoResponse for Problem {
         }
         if matches!(code, ProblemCode::MissingToken | ProblemCode::InvalidToken) {
             to.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if code == ProblemCode::UpgradeRequired {
+            to.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            to.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+            to.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         for (name, value) in headers {
             to.insert(name, value);
@@ -186,6 +222,10 @@ mod tests {
         assert_eq!(
             headers(ProblemCode::MissingToken)[header::WWW_AUTHENTICATE],
             "Bearer"
+        );
+        assert_eq!(
+            headers(ProblemCode::UpgradeRequired)[header::SEC_WEBSOCKET_VERSION],
+            "13"
         );
         assert_eq!(headers(ProblemCode::Overloaded)[header::RETRY_AFTER], "1");
         assert!(!headers(ProblemCode::NotFound).contains_key(header::RETRY_AFTER));

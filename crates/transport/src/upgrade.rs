@@ -44,7 +44,7 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
             let on_upgrade = parts
                 .extensions
                 .remove::<OnUpgrade>()
-                .ok_or_else(request::upgrade_required)?;
+                .ok_or_else(|| Problem::new(ProblemCode::UpgradeRequired))?;
             Ok((accept, on_upgrade))
         });
         let (accept, on_upgrade) = checked.inspect_err(|_| {

@@ -1,10 +1,16 @@
 //! `create_lead`: a new lead. The same fields make a lead over HTTP.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::{
     Actor, Attached, Lead, LeadId, LeadPayload, LeadPayloadError, LeadSource, NewLead, Once, Written,
 };
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use crate::audit;
@@ -12,9 +18,12 @@ use crate::authentication::Principal;
 use crate::contact;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
-use crate::parameters::{Detail, Reader, line, lines, text};
+use crate::parameters::{Detail, Reader, line, line_schema, lines, lines_schema, text};
 use crate::response::Failure;
+use crate::schema::{object, or_blank, or_null};
 
+const NAME_CHARACTERS: RangeInclusive<usize> = 1..=200;
+const COMPANY_CHARACTERS: RangeInclusive<usize> = 0..=200;
 const NOTES_CHARACTERS_MAX: usize = 10_000;
 const NAMES: [&str; 5] = ["name", "email", "company", "phone", "notes"];
 
@@ -45,15 +54,37 @@ struct Summary<'a> {
     message: &'a str,
 }
 
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        object()
+            .description(Some("A lead to create. Other members are passed over."))
+            .property("name", line_schema(&NAME_CHARACTERS))
+            .required("name")
+            .property("email", contact::email_schema())
+            .required("email")
+            .property("company", or_null(line_schema(&COMPANY_CHARACTERS)))
+            .property("phone", or_blank(contact::phone_schema()))
+            .property("notes", or_null(lines_schema(NOTES_CHARACTERS_MAX)))
+            .into()
+    }
+}
+
+impl ToSchema for Parameters {
+    fn name() -> Cow<'static, str> {
+        "NewLead".into()
+    }
+}
+
 impl Parameters {
     pub(crate) fn read(json: &str) -> Result<Parameters, Vec<Detail>> {
         let mut reader = Reader::new(json, &NAMES)?;
         let name = reader.required("name", "a text of 1 to 200 characters", |json| {
-            line(json, 1..=200)
+            line(json, NAME_CHARACTERS)
         });
         let email = reader.required("email", contact::EMAIL, email);
         let company = reader.optional("company", "a text of at most 200 characters", |json| {
-            line(json, 0..=200)
+            line(json, COMPANY_CHARACTERS)
         });
         let phone = reader.optional("phone", contact::PHONE, phone);
         let notes = reader.optional("notes", "a text of at most 10000 characters", |json| {
@@ -152,6 +183,43 @@ mod tests {
         Parameters::read(json)
             .map(|parameters| parameters.payload().unwrap().as_raw().get().to_owned())
             .map_err(|details| details.into_iter().map(|detail| detail.message).collect())
+    }
+
+    /// A body that is good but for one member, which has so many characters.
+    fn with_length(name: &str, length: usize) -> String {
+        let mut body = serde_json::json!({"name": "J", "email": "j@x.dk"});
+        let digits = "12345";
+        body[name] = match name {
+            "email" => format!("j@{}x.dk", "x.".repeat(length / 2 - 3)).into(),
+            "phone" => format!("{digits}{}", " ".repeat(length - digits.len() - 1) + "6").into(),
+            _ => "n".repeat(length).into(),
+        };
+        body.to_string()
+    }
+
+    #[test]
+    fn the_schema_has_the_limits_of_the_reader() {
+        let schema = serde_json::to_value(Parameters::schema()).unwrap();
+        let members = schema["properties"].as_object().unwrap();
+        assert!(NAMES.iter().all(|name| members.contains_key(*name)) && members.len() == NAMES.len());
+        assert_eq!(schema["required"], serde_json::json!(["name", "email"]));
+        assert_eq!(
+            accepted("{}").unwrap_err(),
+            ["name is required", "email is required"]
+        );
+        for (name, member) in members {
+            let most = [&member["maxLength"], &member["anyOf"][0]["maxLength"]]
+                .into_iter()
+                .find_map(serde_json::Value::as_u64);
+            let most = usize::try_from(most.unwrap()).unwrap();
+            assert!(accepted(&with_length(name, most)).is_ok(), "{name} of {most}");
+            assert!(
+                accepted(&with_length(name, most + 2)).is_err(),
+                "{name} of more than {most}"
+            );
+        }
+        assert_eq!(schema["properties"]["name"]["minLength"], 1);
+        assert!(accepted(&with_length("name", 0)).is_err() && accepted(&with_length("company", 0)).is_ok());
     }
 
     #[test]

@@ -3,9 +3,49 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tidings_store::LeadVersion;
 use tidings_transport::{Problem, ProblemCode};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use super::openapi::parameter;
+use crate::schema::string;
 
 /// Tags that a condition may list; a client knows one.
 const TAGS_MAX: usize = 16;
+
+/// What [`condition`] takes, as an expression.
+const CONDITION: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+
+/// The header that [`if_match`] reads.
+pub(super) enum IfMatch {}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The lead is written only if it is still of one of these versions; `*`: of any.";
+        let schema = string().pattern(Some(CONDITION)).into();
+        vec![parameter(
+            ParameterIn::Header,
+            header::IF_MATCH.as_str(),
+            schema,
+            about,
+        )]
+    }
+}
+
+/// The header that [`is_known`] reads.
+pub(super) enum IfNoneMatch {}
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The lead is sent only if it is of none of these versions.";
+        let schema = string().pattern(Some(CONDITION)).into();
+        vec![parameter(
+            ParameterIn::Header,
+            header::IF_NONE_MATCH.as_str(),
+            schema,
+            about,
+        )]
+    }
+}
 
 /// What a condition asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,16 +91,10 @@ fn condition(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Optio
         if text.trim() == "*" {
             return Ok(Some(Condition::Any));
         }
-        for tag in text.split(',') {
-            let tag = tag.trim();
-            let (tag, is_weak) = match tag.strip_prefix("W/") {
-                Some(tag) => (tag, true),
-                None => (tag, false),
-            };
-            let tag = tag
-                .strip_prefix('"')
-                .and_then(|tag| tag.strip_suffix('"'))
-                .ok_or_else(invalid)?;
+        let mut rest = Some(text);
+        while let Some(text) = rest {
+            let (tag, is_weak);
+            ((tag, is_weak), rest) = first_tag(text).ok_or_else(invalid)?;
             if let Ok(version) = tag.parse()
                 && (weak || !is_weak)
                 && versions.len() < TAGS_MAX
@@ -70,6 +104,21 @@ fn condition(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Optio
         }
     }
     Ok(is_there.then_some(Condition::OneOf(versions)))
+}
+
+/// The first tag of a list, whether it is weak, and what stands behind its comma.
+fn first_tag(text: &str) -> Option<((&str, bool), Option<&str>)> {
+    let text = text.trim_start();
+    let (text, is_weak) = match text.strip_prefix("W/") {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let (tag, rest) = text.strip_prefix('"')?.split_once('"')?;
+    let rest = match rest.trim_start() {
+        "" => None,
+        rest => Some(rest.strip_prefix(',')?),
+    };
+    Some(((tag, is_weak), rest))
 }
 
 #[cfg(test)]
@@ -89,6 +138,8 @@ mod tests {
             ("\"3\" , \"4\"", versions(&[3, 4])),
             ("W/\"3\"", versions(&[])),
             ("\"another server's\"", versions(&[])),
+            // A comma is as good as any other character of a tag.
+            ("\"4,5\",\"6\"", versions(&[6])),
         ];
         for (text, expected) in table {
             let headers = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_str(text).unwrap())]);
@@ -102,7 +153,7 @@ mod tests {
             condition(&HeaderMap::new(), &header::IF_MATCH, false).unwrap(),
             None
         );
-        for wrong in ["3", "\"3", "", "\"3\","] {
+        for wrong in ["3", "\"3", "", "\"3\",", "\"3\" \"4\"", "W/", "\"3\"x"] {
             let headers = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_str(wrong).unwrap())]);
             assert!(condition(&headers, &header::IF_MATCH, false).is_err(), "{wrong}");
         }

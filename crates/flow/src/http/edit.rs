@@ -7,10 +7,14 @@ use serde_json::value::RawValue;
 use tidings_access::Permission;
 use tidings_store::{Actor, Lead, LeadEdit, LeadEdited, LeadId, LeadPayload, LeadStatus, LeadWrite, Once};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
-use super::conditions::if_match;
+use super::conditions::{IfMatch, if_match};
 use super::leads::lead_id;
-use super::write::{OfLead, attached, carry_out, idempotent, lead_response, replayed};
+use super::openapi::{Deleted, Edited, StatusChanged};
+use super::write::{IdempotencyKey, OfLead, attached, carry_out, idempotent, lead_response, replayed};
 use super::{invalid_body, permitted};
 use crate::audit;
 use crate::authentication::Principal;
@@ -18,8 +22,15 @@ use crate::contact;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, text};
+use crate::schema::{object, or_null};
 
-/// `{payload}`: its members replace or join the lead's; a null removes one.
+/// Changes a lead's payload
+///
+/// The members given replace or join the lead's; a null removes one. What changes nothing is 200 and no event.
+#[utoipa::path(
+    patch, path = "/leads/{id}", operation_id = "updateLead", tag = "leads",
+    params(("id" = LeadId, Path), IfMatch, IdempotencyKey), request_body = LeadPatch, responses(Edited)
+)]
 pub(super) async fn patch(
     State(flow): State<Flow>,
     Path(id): Path<String>,
@@ -39,7 +50,14 @@ pub(super) async fn patch(
     .await
 }
 
-/// `{status}`: by the legal transitions; the same again changes nothing.
+/// Changes a lead's status
+///
+/// NEW may become CONTACTED, QUALIFIED or LOST; CONTACTED may become QUALIFIED or LOST; QUALIFIED may become LOST;
+/// LOST may become NEW. The same status again changes nothing.
+#[utoipa::path(
+    patch, path = "/leads/{id}/status", operation_id = "changeLeadStatus", tag = "leads",
+    params(("id" = LeadId, Path), IfMatch, IdempotencyKey), request_body = StatusChange, responses(StatusChanged)
+)]
 pub(super) async fn change_status(
     State(flow): State<Flow>,
     Path(id): Path<String>,
@@ -59,6 +77,13 @@ pub(super) async fn change_status(
     .await
 }
 
+/// Deletes a lead
+///
+/// With its history, of which one entry is left.
+#[utoipa::path(
+    delete, path = "/leads/{id}", operation_id = "deleteLead", tag = "leads",
+    params(("id" = LeadId, Path), IfMatch, IdempotencyKey), responses(Deleted)
+)]
 pub(super) async fn delete(
     State(flow): State<Flow>,
     headers: HeaderMap,
@@ -159,6 +184,23 @@ async fn edit(
     })
 }
 
+/// The body of `PATCH /leads/{id}`: what [`read_patch`] takes.
+pub(super) enum LeadPatch {}
+
+impl PartialSchema for LeadPatch {
+    fn schema() -> RefOr<Schema> {
+        let payload = object()
+            .description(Some(
+                "What to change. What is an address must stay one; other members are free.",
+            ))
+            .property("email", or_null(contact::email_schema()))
+            .property("phone", or_null(contact::phone_schema()));
+        object().property("payload", payload).required("payload").into()
+    }
+}
+
+impl ToSchema for LeadPatch {}
+
 fn read_patch(body: &RawValue) -> Result<LeadPayload, Problem> {
     let invalid = |details| invalid_body("", details);
     let mut reader = Reader::new(body.get(), &["payload"]).map_err(invalid)?;
@@ -180,6 +222,20 @@ fn check(payload: &str) -> Result<(), Vec<Detail>> {
     });
     reader.finish(Some(()))
 }
+
+/// The body of `PATCH /leads/{id}/status`: what [`read_status`] takes.
+pub(super) enum StatusChange {}
+
+impl PartialSchema for StatusChange {
+    fn schema() -> RefOr<Schema> {
+        object()
+            .property("status", LeadStatus::schema())
+            .required("status")
+            .into()
+    }
+}
+
+impl ToSchema for StatusChange {}
 
 fn read_status(body: &RawValue) -> Result<LeadStatus, Problem> {
     let invalid = |details| invalid_body("", details);

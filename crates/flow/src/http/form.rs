@@ -6,14 +6,26 @@ use serde_json::value::RawValue;
 use tidings_access::Permission;
 use tidings_store::{LeadPayload, LeadSource};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::write::{LeadCreation, create_lead};
+use super::openapi::Created;
+use super::write::{IdempotencyKey, LeadCreation, create_lead};
 use super::{invalid_body, permitted};
 use crate::contact;
 use crate::envelope::Origin;
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, text};
+use crate::schema::{null, object, or_blank};
 
+/// Creates a lead from a web form
+///
+/// The form's fields are kept as they came. Its status is NEW. The tenant's connections are told `LEAD_CREATED`.
+#[utoipa::path(
+    post, path = "/ingest/form", operation_id = "ingestForm", tag = "leads",
+    params(IdempotencyKey), request_body = Form, responses(Created)
+)]
 pub(super) async fn ingest(State(flow): State<Flow>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let principal = permitted(&flow, &headers, Permission::LeadsWrite).await?;
@@ -29,11 +41,42 @@ pub(super) async fn ingest(State(flow): State<Flow>, request: Request) -> Result
     create_lead(&flow, &principal, &headers, creation).await
 }
 
+/// The body of `POST /ingest/form`: what [`read`] takes.
+pub(super) enum Form {}
+
+impl PartialSchema for Form {
+    fn schema() -> RefOr<Schema> {
+        let (email, phone) = (contact::email_schema, contact::phone_schema);
+        let with_email = object()
+            .property("email", email())
+            .required("email")
+            .property("phone", or_blank(phone()));
+        let with_phone = object()
+            .property("phone", phone())
+            .required("phone")
+            .property("email", or_blank(email()));
+        let payload = AnyOfBuilder::new()
+            .description(Some(
+                "The form's fields: an email address, a phone number or both, and any others.",
+            ))
+            .item(with_email)
+            .item(with_phone);
+        let source = AnyOfBuilder::new().item(LeadSource::schema()).item(null());
+        object()
+            .property("source", source)
+            .property("payload", payload)
+            .required("payload")
+            .into()
+    }
+}
+
+impl ToSchema for Form {}
+
 /// The form's own word for itself, and what was filled in, kept as it came.
 pub(crate) fn read(body: &RawValue) -> Result<(LeadSource, LeadPayload), Problem> {
     let invalid = |details| invalid_body("", details);
     let mut reader = Reader::new(body.get(), &["source", "payload"]).map_err(invalid)?;
-    let source = reader.optional("source", "a text of 1 to 64 bytes", |json| {
+    let source = reader.optional("source", "a text of 1 to 64 characters", |json| {
         LeadSource::new(&text(json)?).ok()
     });
     let payload = reader.required("payload", "an object", Some);

@@ -7,47 +7,56 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_access::Permission;
-use tidings_store::{Lead, LeadChange, LeadCursor, LeadFilter, LeadId, LeadSource, TimeRange};
+use tidings_store::{Lead, LeadChange, LeadCursor, LeadId, LeadSource};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
+use utoipa::ToSchema;
 
-use super::conditions::{entity_tag, is_known};
-use super::write::{LeadCreation, create_lead, lead_response};
+use super::conditions::{IfNoneMatch, entity_tag, is_known};
+use super::listing::Listing;
+use super::openapi::{Created, Found, Listed, Past};
+use super::write::{IdempotencyKey, LeadCreation, create_lead, lead_response};
 use super::{invalid_body, permitted, store_problem};
 use crate::command::LeadFields;
 use crate::envelope::Origin;
 use crate::flow::Flow;
-use crate::period::{beginning, end_of};
 
-const LIMIT_DEFAULT: u32 = 50;
-const LIMIT_MAX: u32 = 100;
-const QUERY_CHARACTERS_MAX: usize = 200;
-
-#[derive(Serialize)]
-struct Page {
+/// Leads, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Page {
     data: Vec<Lead>,
     meta: Meta,
 }
 
-#[derive(Serialize)]
+/// Where a page stands among all.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Meta {
+pub(super) struct Meta {
+    /// How many leads match in all; with `q`, at most 10,000.
     total: u64,
+    /// How many a page has.
     limit: u32,
+    /// Where the next page begins; null on the last one.
+    #[schema(required = true)]
     next_cursor: Option<LeadCursor>,
 }
 
-#[derive(Serialize)]
-struct History {
+/// What became of a lead, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct History {
     data: Vec<LeadChange>,
 }
 
-/// What to list.
-pub(crate) struct Listing {
-    filter: LeadFilter,
-    limit: u32,
-    after: Option<LeadCursor>,
-}
-
+/// Lists leads
+///
+/// Newest first, page by page. Leads that come in meanwhile shift nothing.
+#[utoipa::path(
+    get,
+    path = "/leads",
+    operation_id = "listLeads",
+    tag = "leads",
+    params(Listing),
+    responses(Listed)
+)]
 pub(super) async fn list(
     State(flow): State<Flow>,
     headers: HeaderMap,
@@ -78,7 +87,13 @@ pub(super) async fn list(
     .into_response())
 }
 
+/// Reads a lead
+///
 /// A foreign lead and one that does not exist look the same.
+#[utoipa::path(
+    get, path = "/leads/{id}", operation_id = "readLead", tag = "leads",
+    params(("id" = LeadId, Path), IfNoneMatch), responses(Found)
+)]
 pub(super) async fn one(
     State(flow): State<Flow>,
     headers: HeaderMap,
@@ -101,7 +116,13 @@ pub(super) async fn one(
     Ok(lead_response(StatusCode::OK, &lead))
 }
 
-/// What became of a lead, oldest first.
+/// Reads a lead's history
+///
+/// Oldest first, at most 1,000 entries. Of a deleted lead one entry is left.
+#[utoipa::path(
+    get, path = "/leads/{id}/history", operation_id = "readLeadHistory", tag = "leads",
+    params(("id" = LeadId, Path)), responses(Past)
+)]
 pub(super) async fn history(
     State(flow): State<Flow>,
     headers: HeaderMap,
@@ -136,6 +157,13 @@ fn no_such_lead() -> Problem {
     Problem::new(ProblemCode::NotFound).detail("there is no such lead")
 }
 
+/// Creates a lead
+///
+/// Its status is NEW and its source `http`. The tenant's connections are told `LEAD_CREATED`.
+#[utoipa::path(
+    post, path = "/leads", operation_id = "createLead", tag = "leads",
+    params(IdempotencyKey), request_body = LeadFields, responses(Created)
+)]
 pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let principal = permitted(&flow, &headers, Permission::LeadsWrite).await?;
@@ -152,70 +180,4 @@ pub(super) async fn create(State(flow): State<Flow>, request: Request) -> Result
         body: body.get(),
     };
     create_lead(&flow, &principal, &headers, creation).await
-}
-
-impl Listing {
-    pub(crate) fn read(query: &[(String, String)]) -> Result<Listing, Problem> {
-        let mut query = QueryReader { query, problem: None };
-        let status = query.get("status", "one of NEW, CONTACTED, QUALIFIED, LOST", |text| {
-            text.parse().ok()
-        });
-        let source = query.get(
-            "source",
-            "a text of 1 to 64 bytes without control characters",
-            |text| {
-                LeadSource::new(text)
-                    .ok()
-                    .map(|source| source.as_str().to_owned())
-            },
-        );
-        let words = query.get("q", "a text of at most 200 characters", |text| {
-            (text.chars().count() <= QUERY_CHARACTERS_MAX).then(|| text.to_owned())
-        });
-        let from = query.get("from", "a date or an RFC 3339 timestamp", beginning);
-        let to = query.get("to", "a date or an RFC 3339 timestamp", end_of);
-        let limit = query.get("limit", "an integer from 1 to 100", |text| {
-            text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit))
-        });
-        let after = query.get("cursor", "a nextCursor of this server", |text| text.parse().ok());
-        match query.problem {
-            Some(problem) => Err(problem),
-            None => Ok(Listing {
-                filter: LeadFilter {
-                    status,
-                    source,
-                    query: words,
-                    created: TimeRange { from, to },
-                },
-                limit: limit.unwrap_or(LIMIT_DEFAULT),
-                after,
-            }),
-        }
-    }
-}
-
-/// Reads parameters one by one and gathers what is wrong with them.
-struct QueryReader<'a> {
-    query: &'a [(String, String)],
-    problem: Option<Problem>,
-}
-
-impl QueryReader<'_> {
-    /// Of repeated parameters the first counts; empty ones are what forms send for nothing.
-    fn get<T>(&mut self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let (_, text) = self
-            .query
-            .iter()
-            .find(|(key, _)| key == name)
-            .filter(|(_, text)| !text.is_empty())?;
-        let value = read(text);
-        if value.is_none() {
-            let problem = self
-                .problem
-                .take()
-                .unwrap_or_else(|| Problem::new(ProblemCode::InvalidParameter));
-            self.problem = Some(problem.error(name, format!("must be {expected}")));
-        }
-        value
-    }
 }

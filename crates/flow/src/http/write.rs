@@ -8,20 +8,24 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidings_store::{
-    Actor, Attached, IdempotentRequest, Lead, LeadId, LeadPayload, LeadSource, NewAuditEntry, NewLead,
-    NewOutboxEvent, Once, StoreError, StoredResponse, TenantId, Written,
+    Actor, Attached, IDEMPOTENCY_KEY_BYTES_MAX, IdempotentRequest, Lead, LeadId, LeadPayload, LeadSource,
+    NewAuditEntry, NewLead, NewOutboxEvent, Once, StoreError, StoredResponse, TenantId, Written,
 };
 use tidings_transport::{Problem, ProblemCode};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::conditions::entity_tag;
+use super::openapi::parameter;
 use super::store_problem;
 use crate::audit;
 use crate::authentication::Principal;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
+use crate::schema::string;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What the audit log says of a write besides who, what and when.
 #[derive(Serialize)]
@@ -167,6 +171,17 @@ fn answer(status: StatusCode, body: Vec<u8>) -> Response {
 
 fn body(lead: &Lead) -> Vec<u8> {
     serde_json::to_vec(lead).expect("Invariant: a lead holds texts, times and finished JSON only")
+}
+
+/// The header that [`idempotent`] reads.
+pub(super) enum IdempotencyKey {}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let key = string().pattern(Some(format!("^[!-~]{{1,{IDEMPOTENCY_KEY_BYTES_MAX}}}$")));
+        let about = "A write that is sent again under the same key within 24 hours happens once, and gets the first answer.";
+        vec![parameter(ParameterIn::Header, IDEMPOTENCY_KEY, key.into(), about)]
+    }
 }
 
 /// The write that a request's `Idempotency-Key` stands for, if it carries one.

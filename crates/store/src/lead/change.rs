@@ -3,6 +3,9 @@
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Lead, LeadPayload, LeadStatus};
 use crate::database::{Transaction, Turn};
@@ -53,18 +56,20 @@ pub struct LeadWrite<'a> {
 }
 
 /// An entry of a lead's history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadChange {
     /// Which lead.
     pub lead_id: LeadId,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// Who did it.
     pub actor: Actor,
     /// What happened.
     pub kind: LeadChangeKind,
     /// More about it, a JSON object: `source` of a new one, `changes` of the payload, `from` and `to` of a status.
+    #[schema(value_type = Object)]
     pub detail: Box<RawValue>,
 }
 
@@ -336,3 +341,15 @@ impl Serialize for LeadChangeKind {
         serializer.serialize_str(self.as_str())
     }
 }
+
+impl PartialSchema for LeadChangeKind {
+    fn schema() -> RefOr<Schema> {
+        let words = LeadChangeKind::ALL.map(LeadChangeKind::as_str);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(words))
+            .into()
+    }
+}
+
+impl ToSchema for LeadChangeKind {}

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 use tidings_wire::time::Timestamp;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::search::terms;
 use super::{Lead, LeadStatus};
@@ -12,6 +15,8 @@ use crate::{LeadId, Store, StoreError, TenantId, statements};
 
 /// The most leads on a page.
 pub const LEAD_PAGE_MAX: u32 = 1_000;
+/// A cursor is a time and an id, in hexadecimal.
+const CURSOR_DIGITS: usize = 48;
 
 /// A span of time, both ends included where they are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +120,7 @@ impl FromStr for LeadCursor {
 }
 
 fn parse_cursor(text: &str) -> Option<LeadCursor> {
-    if text.len() != 48 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if text.len() != CURSOR_DIGITS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let (millis, id) = text.split_at(16);
@@ -132,6 +137,18 @@ impl Serialize for LeadCursor {
         serializer.collect_str(self)
     }
 }
+
+impl PartialSchema for LeadCursor {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A place in a list, from which the next page goes on."))
+            .pattern(Some(format!("^[0-9a-fA-F]{{{CURSOR_DIGITS}}}$")))
+            .into()
+    }
+}
+
+impl ToSchema for LeadCursor {}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::StoreError;
 
@@ -114,6 +117,19 @@ impl LeadPayload {
             .map_err(|error| StoreError::Corrupt(error.into()))
     }
 }
+
+impl PartialSchema for LeadPayload {
+    fn schema() -> RefOr<Schema> {
+        let about = "What is known about a lead: `name`, `email`, `company`, `phone`, `notes` and any other members, \
+                     in the sender's spelling.";
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some(about))
+            .into()
+    }
+}
+
+impl ToSchema for LeadPayload {}
 
 impl Default for LeadPayload {
     /// An object without members.

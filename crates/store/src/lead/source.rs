@@ -5,12 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::StoreError;
 
-const SOURCE_BYTES_MAX: usize = 64;
+const SOURCE_CHARACTERS_MAX: usize = 64;
 
-/// How a lead came in: one of the constants, or a form's own word of 1 to 64 bytes without control characters.
+/// How a lead came in: one of the constants, or a form's own word of 1 to 64 characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct LeadSource(Cow<'static, str>);
@@ -29,9 +32,10 @@ impl LeadSource {
 
     /// Checks a text and takes it as a source.
     pub fn new(text: &str) -> Result<LeadSource, StoreError> {
-        if !(1..=SOURCE_BYTES_MAX).contains(&text.len()) || text.chars().any(char::is_control) {
+        if !(1..=SOURCE_CHARACTERS_MAX).contains(&text.chars().count()) || text.chars().any(char::is_control)
+        {
             return Err(StoreError::Invalid {
-                what: "a lead's source is 1 to 64 bytes without control characters",
+                what: "a lead's source is 1 to 64 characters, none of them a control character",
             });
         }
         Ok(LeadSource(Cow::Owned(text.to_owned())))
@@ -46,6 +50,22 @@ impl LeadSource {
         LeadSource(Cow::Owned(text))
     }
 }
+
+impl PartialSchema for LeadSource {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "How a lead came in: `voice`, `http`, `form`, `import`, `system`, or a form's own word.",
+            ))
+            .min_length(Some(1))
+            .max_length(Some(SOURCE_CHARACTERS_MAX))
+            .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+            .into()
+    }
+}
+
+impl ToSchema for LeadSource {}
 
 impl fmt::Display for LeadSource {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::StoreError;
 
@@ -88,3 +91,15 @@ impl Serialize for LeadStatus {
         serializer.serialize_str(self.as_str())
     }
 }
+
+impl PartialSchema for LeadStatus {
+    fn schema() -> RefOr<Schema> {
+        let words = LeadStatus::ALL.map(LeadStatus::as_str);
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(words))
+            .into()
+    }
+}
+
+impl ToSchema for LeadStatus {}

@@ -20,10 +20,11 @@ pub(crate) fn accept_value(parts: &Parts) -> Result<HeaderValue, Problem> {
         || !contains(headers, &header::CONNECTION, "upgrade")
         || parts.version != Version::HTTP_11
     {
-        return Err(upgrade_required());
+        return Err(Problem::new(ProblemCode::UpgradeRequired));
     }
     if single(headers, &header::SEC_WEBSOCKET_VERSION) != Some("13") {
-        return Err(upgrade_required().detail("Sec-WebSocket-Version must be 13"));
+        let problem = Problem::new(ProblemCode::UpgradeRequired);
+        return Err(problem.detail("Sec-WebSocket-Version must be 13"));
     }
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)
         .filter(|key| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == NONCE_BYTES))
@@ -31,14 +32,6 @@ pub(crate) fn accept_value(parts: &Parts) -> Result<HeaderValue, Problem> {
             Problem::new(ProblemCode::BadUpgrade).detail("Sec-WebSocket-Key must be 16 bytes in base64")
         })?;
     Ok(HeaderValue::try_from(accept_key(key)).expect("Invariant: base64 is visible ASCII"))
-}
-
-/// 426, with what to upgrade to.
-pub(super) fn upgrade_required() -> Problem {
-    Problem::new(ProblemCode::UpgradeRequired)
-        .header(header::UPGRADE, HeaderValue::from_static("websocket"))
-        .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
-        .header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }
 
 /// The elements of a header that is a comma-separated list, over all its lines.

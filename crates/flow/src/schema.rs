@@ -1,0 +1,78 @@
+//! The smallest parts of the schemas that stand beside the readers of requests.
+//!
+//! Where JSON Schema cannot say what a reader takes (letters beyond ASCII in an address, a length without the white space
+//! around it), the schema is the narrower of the two.
+
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+
+/// Characters that [`char::is_control`] knows, as a class of an expression has them.
+macro_rules! control {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f"
+    };
+}
+
+/// Characters that [`str::trim`] cuts off.
+macro_rules! space {
+    () => {
+        r"\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    };
+}
+
+/// White space, as an expression.
+pub(crate) const SPACE: &str = concat!("[", space!(), "]*");
+
+/// Something other than white space without control characters, white space around it.
+macro_rules! filled {
+    () => {
+        concat!(
+            "[^",
+            space!(),
+            control!(),
+            "]([^",
+            control!(),
+            "]*[^",
+            space!(),
+            control!(),
+            "])?"
+        )
+    };
+}
+
+/// One line, white space around it.
+pub(crate) const LINE: &str = concat!("^[", space!(), "]*(", filled!(), ")?[", space!(), "]*$");
+/// The same, and not empty.
+pub(crate) const FILLED_LINE: &str = concat!("^[", space!(), "]*", filled!(), "[", space!(), "]*$");
+/// No control character but line ends and tabulators.
+pub(crate) const PLAIN_LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
+/// A text.
+pub(crate) fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A text of a known format.
+pub(crate) fn format(format: KnownFormat) -> ObjectBuilder {
+    string().format(Some(SchemaFormat::KnownFormat(format)))
+}
+
+/// An object.
+pub(crate) fn object() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Object)
+}
+
+/// Nothing.
+pub(crate) fn null() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Null)
+}
+
+/// The same text, or what forms send for nothing.
+pub(crate) fn or_blank(string: ObjectBuilder) -> AnyOfBuilder {
+    let blank = self::string().pattern(Some(format!("^{SPACE}$")));
+    AnyOfBuilder::new().item(string).item(or_null(blank))
+}
+
+/// The same text or null.
+pub(crate) fn or_null(string: ObjectBuilder) -> ObjectBuilder {
+    string.schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
+}
