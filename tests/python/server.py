@@ -17,15 +17,16 @@ START_SECONDS = 20
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, environment=None):
         if not BINARY.exists():
             raise RuntimeError(f"no server at {BINARY}: run `cargo build --release` or set TIDINGS_BIN")
         self.data_dir = pathlib.Path(tempfile.mkdtemp(prefix="tidings-"))
         listens = {f"TIDINGS__{name.upper()}__LISTEN": "127.0.0.1:0" for name in GATEWAYS}
         self._log = (self.data_dir / "server.log").open("wb")
+        self._environment = {**os.environ, **(environment or {})}
         self._process = subprocess.Popen(
             [BINARY, "--data-dir", self.data_dir],
-            env={**os.environ, **listens},
+            env={**self._environment, **listens},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -60,7 +61,7 @@ class Server:
         return f"ws://{self.addresses[gateway]}"
 
     def command(self, *args):
-        done = subprocess.run([BINARY, "--data-dir", self.data_dir, *args], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([BINARY, "--data-dir", self.data_dir, *args], env=self._environment, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"tidings {args[0]} ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()
