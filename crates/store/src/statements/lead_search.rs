@@ -3,66 +3,63 @@
 //!
 //! Invariant: every term in the index, and every term looked up in it, begins with its tenant's number in a fixed
 //! width. So a tenant's query cannot even name another tenant's entries.
+//!
+//! What is found is counted and ranked by the index, and by what lies beside it for the filters. Only the leads that are
+//! shown are read: to read ten thousand costs more than all the rest.
 
-use std::fmt::Write as _;
+mod postgres;
+mod sqlite;
 
-use super::leads::{COLUMNS, from_row, push_status_and_range};
 use super::tenants;
 use crate::database::{Statement, Transaction, sql};
 use crate::lead::search::IndexedTerms;
-use crate::{LeadHits, LeadPayload, LeadSearch, SEARCH_TOTAL_MAX, StoreError, TenantId};
+use crate::{Lead, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, StoreError, TenantId};
 
 /// [`SEARCH_TOTAL_MAX`] as the database takes it.
 const HITS_MAX: i64 = SEARCH_TOTAL_MAX.cast_signed();
+/// Heaviest first: the fewer of these it takes to hold all terms of the query, the better the hit.
 const SEARCHED: [&str; 5] = ["name", "email", "company", "phone", "notes"];
-/// A hit in the name weighs most, one in the notes least; the best rank is the lowest number. The columns are
-/// [`SEARCHED`].
-const SQLITE_RANK: &str = "bm25(lead_search, 8.0, 6.0, 4.0, 4.0, 1.0)";
-/// The same by PostgreSQL's four labels, D to A, that a term's place can have.
-const POSTGRES_RANK: &str = "-ts_rank('{0.125, 0.5, 0.75, 1.0}', s.document, CAST($1 AS tsquery))";
-const POSTGRES_LABELS: [char; 5] = ['A', 'B', 'C', 'C', 'D'];
-/// PostgreSQL counts a term's place no further.
-const POSTGRES_PLACE_MAX: usize = 16_383;
 
 /// Makes a lead findable.
 pub(crate) async fn insert(
     transaction: &mut Transaction,
     tenant: i64,
-    lead: i64,
-    payload: &LeadPayload,
+    number: i64,
+    lead: &Lead,
 ) -> Result<(), StoreError> {
-    insert_all(transaction, tenant, [(lead, payload)]).await
+    insert_all(transaction, tenant, [(number, lead)]).await
 }
 
 /// Makes leads findable, each by its number; at least one.
 pub(super) async fn insert_all<'a>(
     transaction: &mut Transaction,
     tenant: i64,
-    leads: impl IntoIterator<Item = (i64, &'a LeadPayload)>,
+    leads: impl IntoIterator<Item = (i64, &'a Lead)>,
 ) -> Result<(), StoreError> {
     let is_postgres = transaction.is_postgres();
     let mut query = if is_postgres {
-        sql("INSERT INTO lead_search (number, document) VALUES ")
+        sql("INSERT INTO lead_search (number, status, created_at, document) VALUES ")
     } else {
-        sql("INSERT INTO lead_search (rowid, name, email, company, phone, notes) VALUES ")
+        sql("INSERT INTO lead_search (rowid, terms) VALUES ")
     };
-    for (position, (lead, payload)) in leads.into_iter().enumerate() {
+    for (position, (number, lead)) in leads.into_iter().enumerate() {
         let mut terms = IndexedTerms::default();
-        let columns = payload
+        let columns = lead
+            .payload
             .texts(SEARCHED)
             .map(|text| terms.of(text.as_deref().unwrap_or_default()));
         query
             .push(if position == 0 { "(" } else { ", (" })
-            .push_bind(lead);
+            .push_bind(number);
         if is_postgres {
+            query.push(", ").push_bind(lead.status.as_str());
+            query.push(", ").push_bind(lead.created_at.as_millis());
             query
                 .push(", CAST(")
-                .push_bind(postgres_document(tenant, &columns))
-                .push(" AS tsvector)");
+                .push_bind(postgres::document(tenant, &columns));
+            query.push(" AS tsvector)");
         } else {
-            for terms in &columns {
-                query.push(", ").push_bind(sqlite_text(tenant, terms));
-            }
+            query.push(", ").push_bind(sqlite::document(tenant, &columns));
         }
         query.push(")");
     }
@@ -70,14 +67,30 @@ pub(super) async fn insert_all<'a>(
     Ok(())
 }
 
+/// Tells the index a lead's new status. `SQLite` has that in an index of the leads themselves.
+pub(super) async fn set_status(
+    transaction: &mut Transaction,
+    number: i64,
+    status: LeadStatus,
+) -> Result<(), StoreError> {
+    if transaction.is_postgres() {
+        sql("UPDATE lead_search SET status = $1 WHERE number = $2")
+            .bind(status.as_str())
+            .bind(number)
+            .execute(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Makes a lead unfindable.
-pub(super) async fn delete(transaction: &mut Transaction, lead: i64) -> Result<(), StoreError> {
+pub(super) async fn delete(transaction: &mut Transaction, number: i64) -> Result<(), StoreError> {
     let query = if transaction.is_postgres() {
         sql("DELETE FROM lead_search WHERE number = $1")
     } else {
         sql("DELETE FROM lead_search WHERE rowid = $1")
     };
-    query.bind(lead).execute(transaction).await?;
+    query.bind(number).execute(transaction).await?;
     Ok(())
 }
 
@@ -91,37 +104,11 @@ pub(crate) async fn search(
     let Some(number) = tenants::number(transaction, tenant).await? else {
         return Ok(LeadHits::default());
     };
-    // Ranking costs time for every hit, so it stops where the total does. Both come from the same list of hits.
-    let mut query = sql("WITH hit AS MATERIALIZED (SELECT l.number, ");
-    let expression = match_expression(transaction, number, terms);
     if transaction.is_postgres() {
-        query = query.bind(expression);
-        query.push(POSTGRES_RANK).push(
-            " AS rank FROM lead_search s JOIN lead l ON l.number = s.number WHERE s.document @@ CAST($1 AS tsquery)",
-        );
+        postgres::search(transaction, (tenant, number), search, terms, limit).await
     } else {
-        query.push(SQLITE_RANK).push(
-            " AS rank FROM lead_search CROSS JOIN lead l ON l.number = lead_search.rowid WHERE lead_search MATCH ",
-        );
-        query.push_bind(expression);
+        sqlite::search(transaction, (tenant, number), search, terms, limit).await
     }
-    query.push(" AND l.tenant_id = ").push_bind(tenant.as_str());
-    push_status_and_range(&mut query, search.status, search.created);
-    query.push(" ORDER BY l.number DESC LIMIT ").push_bind(HITS_MAX);
-    query.push(") SELECT ").push(COLUMNS);
-    query.push(", (SELECT count(*) FROM hit) FROM hit JOIN lead l ON l.number = hit.number");
-    query
-        .push(" ORDER BY hit.rank, l.created_at DESC, l.id DESC LIMIT ")
-        .push_bind(limit);
-
-    let rows = query.fetch_all(transaction).await?;
-    let total = rows
-        .first()
-        .map(|row| row.number(8))
-        .transpose()?
-        .unwrap_or_default();
-    let leads = rows.iter().map(from_row).collect::<Result<_, _>>()?;
-    Ok(LeadHits { leads, total })
 }
 
 /// The leads' numbers that match, as a query within another.
@@ -136,36 +123,11 @@ pub(super) fn push_numbers<'q>(query: &mut Statement<'q>, transaction: &Transact
     }
 }
 
-/// All of the terms, each as a prefix: `"t"* AND "u"*`, or in PostgreSQL `'t':* & 'u':*`. Terms hold letters and digits
-/// only, so that quotes suffice.
+/// All of the terms, each as a prefix, in the database's query language.
 pub(super) fn match_expression(transaction: &Transaction, tenant: i64, terms: &[String]) -> String {
-    let (quote, prefix, and) = if transaction.is_postgres() {
-        ('\'', ":*", " & ")
+    if transaction.is_postgres() {
+        postgres::prefixes(tenant, terms)
     } else {
-        ('"', "*", " AND ")
-    };
-    let terms: Vec<String> = terms
-        .iter()
-        .map(|term| format!("{quote}{tenant:08x}{term}{quote}{prefix}"))
-        .collect();
-    terms.join(and)
-}
-
-fn sqlite_text(tenant: i64, terms: &[String]) -> String {
-    let terms: Vec<String> = terms.iter().map(|term| format!("{tenant:08x}{term}")).collect();
-    terms.join(" ")
-}
-
-/// A `tsvector` as text: `'t':1A 'u':2B`.
-fn postgres_document(tenant: i64, columns: &[Vec<String>; 5]) -> String {
-    let mut document = String::new();
-    let mut place = 0;
-    for (terms, label) in columns.iter().zip(POSTGRES_LABELS) {
-        for term in terms {
-            place = (place + 1).min(POSTGRES_PLACE_MAX);
-            // Writing to a String cannot fail.
-            let _ = write!(document, "'{tenant:08x}{term}':{place}{label} ");
-        }
+        sqlite::prefixes(tenant, terms)
     }
-    document
 }

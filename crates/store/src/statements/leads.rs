@@ -32,7 +32,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, lead: &Lead) -> Result
     .fetch_one(transaction)
     .await?
     .get(0)?;
-    lead_search::insert(transaction, tenant, number, &lead.payload).await?;
+    lead_search::insert(transaction, tenant, number, lead).await?;
     lead_counts::count(transaction, lead, 1).await
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn insert_all(
     }
     let numbered = leads
         .iter()
-        .filter_map(|lead| Some((*numbers.get(lead.id.as_bytes())?, &lead.payload)));
+        .filter_map(|lead| Some((*numbers.get(lead.id.as_bytes())?, lead)));
     lead_search::insert_all(transaction, number, numbered).await?;
     lead_counts::count_all(transaction, leads).await
 }
@@ -113,13 +113,14 @@ pub(crate) async fn update(transaction: &mut Transaction, edited: &LeadEdited) -
     if edited.before.status != lead.status {
         lead_counts::count(transaction, &edited.before, -1).await?;
         lead_counts::count(transaction, lead, 1).await?;
+        lead_search::set_status(transaction, number, lead.status).await?;
     }
     if edited.before.payload != lead.payload {
         let tenant = tenants::number(transaction, &lead.tenant_id)
             .await?
             .unwrap_or_default();
         lead_search::delete(transaction, number).await?;
-        lead_search::insert(transaction, tenant, number, &lead.payload).await?;
+        lead_search::insert(transaction, tenant, number, lead).await?;
     }
     Ok(())
 }
@@ -213,19 +214,20 @@ impl<'a> Matching<'a> {
     }
 }
 
+/// Conditions on columns that one table alone of the query has.
 pub(super) fn push_status_and_range(
     query: &mut Statement<'_>,
     status: Option<LeadStatus>,
     created: TimeRange,
 ) {
     if let Some(status) = status {
-        query.push(" AND l.status = ").push_bind(status.as_str());
+        query.push(" AND status = ").push_bind(status.as_str());
     }
     if let Some(from) = created.from {
-        query.push(" AND l.created_at >= ").push_bind(from.as_millis());
+        query.push(" AND created_at >= ").push_bind(from.as_millis());
     }
     if let Some(to) = created.to {
-        query.push(" AND l.created_at <= ").push_bind(to.as_millis());
+        query.push(" AND created_at <= ").push_bind(to.as_millis());
     }
 }
 

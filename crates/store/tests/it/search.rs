@@ -1,12 +1,20 @@
 use futures_util::StreamExt;
-use tidings_store::{LeadFilter, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, TimeRange};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use tidings_store::{
+    Actor, Attached, ImportedLead, LeadEdit, LeadFilter, LeadHits, LeadPayload, LeadSearch, LeadSource,
+    LeadStatus, LeadWrite, SEARCH_TOTAL_MAX, Store, StoreOptions, TimeRange,
+};
 use tidings_wire::time::Timestamp;
 
-use crate::fixture::{Backend, Fixture, START_MS, new_lead, tenant};
+use crate::fixture::{Backend, Fixture, START_MS, new_lead, statement, tenant};
 
 on_each_backend! {
     terms_match_as_prefixes_and_all_must,
     best_first,
+    a_hit_is_as_good_as_the_field_that_its_terms_need,
+    words_are_found_by_more_prefixes_than_are_looked_up_one_by_one,
+    a_search_by_status_follows_the_lead,
+    leads_of_an_older_schema_are_found,
     a_query_without_a_term_finds_nothing,
     a_query_is_never_read_as_query_language,
     status_range_and_limit,
@@ -89,7 +97,7 @@ async fn terms_match_as_prefixes_and_all_must(backend: Backend) {
 
 async fn best_first(backend: Backend) {
     let fixture = with_leads(backend).await;
-    // A name outweighs notes.
+    // A whole word outweighs a part of one.
     assert_eq!(
         names(&search(&fixture, "demo1", "john").await),
         ["John Doe", "Jane Johnson"]
@@ -101,6 +109,202 @@ async fn best_first(backend: Backend) {
         .await;
     let hits = search(&fixture, "demo1", "jose").await;
     assert_eq!((hits.total, hits.leads[0].id), (2, newer.id));
+    // Whenever they were stored.
+    let older = ImportedLead {
+        source: LeadSource::VOICE,
+        status: LeadStatus::New,
+        payload: LeadPayload::parse(r#"{"name":"José the elder"}"#).unwrap(),
+        created_at: Some(Timestamp::from_millis(START_MS)),
+    };
+    fixture
+        .store
+        .import_leads(&tenant("demo1"), vec![older], &Actor::system(), None, |_| None)
+        .await
+        .unwrap();
+    let hits = search(&fixture, "demo1", "jose").await;
+    assert_eq!((hits.leads[0].id, hits.total), (newer.id, 3));
+    assert_eq!(names(&hits)[2], "José the elder");
+}
+
+async fn a_hit_is_as_good_as_the_field_that_its_terms_need(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    // Worst first, so that their age does not order them.
+    for payload in [
+        r#"{"name":"Notes","notes":"ann lee"}"#,
+        r#"{"name":"Lee Notes","notes":"ann"}"#,
+        r#"{"name":"Phone Ann","phone":"lee"}"#,
+        r#"{"name":"Company","company":"Lee & Ann"}"#,
+        r#"{"name":"Email Lee","email":"ann@example.com"}"#,
+        r#"{"name":"Email","email":"ann.lee@example.com"}"#,
+        r#"{"name":"Lee, Ann","notes":"older"}"#,
+        r#"{"name":"Annabel Leeds","notes":"newer"}"#,
+        r#"{"name":"Ann","email":"nobody@example.com"}"#,
+    ] {
+        fixture.lead("demo1", payload).await;
+    }
+    let expected = [
+        "Lee, Ann",
+        "Annabel Leeds",
+        "Email",
+        "Email Lee",
+        "Company",
+        "Phone Ann",
+        "Lee Notes",
+        "Notes",
+    ];
+    assert_eq!(names(&search(&fixture, "demo1", "ann lee").await), expected);
+    for limit in 1..=expected.len() {
+        let search = LeadSearch {
+            query: "ann lee".to_owned(),
+            ..LeadSearch::default()
+        };
+        let hits = fixture
+            .store
+            .search_leads(&tenant("demo1"), &search, u32::try_from(limit).unwrap())
+            .await
+            .unwrap();
+        assert_eq!(names(&hits), expected[..limit]);
+        assert_eq!(hits.total, 8);
+    }
+}
+
+async fn words_are_found_by_more_prefixes_than_are_looked_up_one_by_one(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    for number in 100..150 {
+        fixture
+            .lead("demo1", &format!(r#"{{"name":"Word{number}","notes":"common"}}"#))
+            .await;
+    }
+    fixture
+        .lead("demo2", r#"{"name":"Word100","notes":"common"}"#)
+        .await;
+    for (query, expected) in [
+        ("word common", 50),
+        ("word1 common", 50),
+        ("word11 common", 10),
+        ("comm word110", 1),
+        ("common nothing", 0),
+        ("word word word common", 50),
+    ] {
+        assert_eq!(
+            search(&fixture, "demo1", query).await.total,
+            expected,
+            "{query:?}"
+        );
+    }
+}
+
+async fn a_search_by_status_follows_the_lead(backend: Backend) {
+    let fixture = with_leads(backend).await;
+    let demo = tenant("demo1");
+    let found = async |status| {
+        let search = LeadSearch {
+            query: "john".to_owned(),
+            status: Some(status),
+            ..LeadSearch::default()
+        };
+        let hits = fixture.store.search_leads(&demo, &search, 100).await.unwrap();
+        (names(&hits), hits.total)
+    };
+    let john = search(&fixture, "demo1", "john doe").await.leads.remove(0);
+    let actor = Actor::command();
+    let both = [
+        LeadEdit::Status(LeadStatus::Contacted),
+        // Beside a new text, the index is written anew.
+        LeadEdit::Payload(LeadPayload::parse(r#"{"company":"Elsewhere"}"#).unwrap()),
+    ];
+    for edit in both {
+        let write = LeadWrite {
+            tenant: &demo,
+            id: john.id,
+            actor: &actor,
+            expected: None,
+            once: None,
+        };
+        fixture
+            .store
+            .edit_lead(write, &edit, |_| Attached::default())
+            .await
+            .unwrap();
+        assert_eq!(found(LeadStatus::New).await, (vec!["Jane Johnson".to_owned()], 1));
+        assert_eq!(
+            found(LeadStatus::Contacted).await,
+            (vec!["John Doe".to_owned()], 1)
+        );
+    }
+}
+
+async fn leads_of_an_older_schema_are_found(backend: Backend) {
+    let empty = Fixture::empty(backend).await;
+    let folder = match backend {
+        Backend::Sqlite => concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite"),
+        Backend::Postgres => concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres"),
+    };
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let version = files
+        .iter()
+        .position(|file| file.to_string_lossy().ends_with("_search.sql"))
+        .unwrap();
+    let older: String = files[..version]
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let tenant_and_lead =
+        "INSERT INTO tenant (id, slug, name, created_at) VALUES ('demo1', 'demo1', 'Demo', 0);
+        INSERT INTO lead (id, tenant_id, source, status, payload, created_at, updated_at)";
+    match backend {
+        Backend::Sqlite => {
+            let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", empty.url))
+                .await
+                .unwrap();
+            let sql = format!(
+                "{older} PRAGMA user_version = {version}; {tenant_and_lead}
+                 VALUES (x'0123456789abcdef0123456789abcdef', 'demo1', 'form', 'LOST', '{{}}', 5, 5);
+                 INSERT INTO lead_search (rowid, name) VALUES (1, '00000001ann');"
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+        }
+        Backend::Postgres => {
+            let sql = format!(
+                "SET tidings.tenant = '*'; {older} CREATE TABLE schema_version (version BIGINT NOT NULL);
+                 INSERT INTO schema_version VALUES ({version}); {tenant_and_lead}
+                 VALUES (decode('0123456789abcdef0123456789abcdef', 'hex'), 'demo1', 'form', 'LOST', '{{}}', 5, 5);
+                 INSERT INTO lead_search (number, document) VALUES (1, $$'00000001ann':1A$$);"
+            );
+            statement(&empty.url, sql).await;
+        }
+    }
+    let mut options = StoreOptions::new(&empty.url);
+    options.migrate = true;
+    let store = Store::open_with(options).await.unwrap();
+    for (status, to, expected) in [
+        (LeadStatus::Lost, 5, 1),
+        (LeadStatus::Lost, 4, 0),
+        (LeadStatus::New, 5, 0),
+    ] {
+        let search = LeadSearch {
+            query: "an".to_owned(),
+            status: Some(status),
+            created: TimeRange {
+                from: None,
+                to: Some(Timestamp::from_millis(to)),
+            },
+        };
+        let hits = store.search_leads(&tenant("demo1"), &search, 100).await.unwrap();
+        assert_eq!(
+            (hits.leads.len() as u64, hits.total),
+            (expected, expected),
+            "{search:?}"
+        );
+    }
 }
 
 async fn a_query_without_a_term_finds_nothing(backend: Backend) {
