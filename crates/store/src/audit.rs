@@ -4,6 +4,8 @@
 //! chain from there on. Cutting off the chain's end breaks nothing; that shows against a head that was written down
 //! somewhere else ([`Store::verify_audit`]).
 
+mod actions;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};

@@ -17,6 +17,7 @@ mod error;
 mod execution;
 mod id;
 mod idempotency;
+mod isolation;
 mod job;
 mod key;
 mod lead;
@@ -45,6 +46,7 @@ pub use id::{ExecutionId, JobId, KeyId, LeadId, NodeId, OwnerId, TenantId, Workf
 pub use idempotency::{
     IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, Once, StoredResponse,
 };
+pub use isolation::IsolationProbe;
 pub use job::{
     JOB_ATTEMPTS_MAX, JOB_HOLD, JOBS_KEPT, JOBS_UNFINISHED_MAX, Job, JobEnd, JobKind, JobPriority, JobStatus,
     NewJob,

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod executions;
 pub(crate) mod idempotency;
+pub(crate) mod isolation;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lead_changes;

@@ -80,6 +80,46 @@ pub(crate) async fn list(
     .collect()
 }
 
+/// What one actor did of one kind, in a part of the log.
+pub(crate) struct ActionOfActor {
+    pub(crate) actor: String,
+    pub(crate) action: String,
+    /// When it last had the outcome that was asked about.
+    pub(crate) last_with_outcome_at: Option<Timestamp>,
+    /// When it was last written down, whatever the outcome.
+    pub(crate) last_entry_at: Timestamp,
+}
+
+/// The different actions of the entries after `after`, up to `last`.
+pub(crate) async fn actions(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    outcome: &str,
+    after: i64,
+    last: i64,
+) -> Result<Vec<ActionOfActor>, StoreError> {
+    sql(
+        "SELECT actor, action, max(CASE WHEN outcome = $2 THEN time END), max(time) FROM audit_entry
+         WHERE tenant_id = $1 AND sequence > $3 AND sequence <= $4 GROUP BY actor, action",
+    )
+    .bind(tenant.as_str())
+    .bind(outcome)
+    .bind(after)
+    .bind(last)
+    .fetch_all(transaction)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(ActionOfActor {
+            actor: row.get(0)?,
+            action: row.get(1)?,
+            last_with_outcome_at: row.get::<Option<i64>>(2)?.map(Timestamp::from_millis),
+            last_entry_at: Timestamp::from_millis(row.get(3)?),
+        })
+    })
+    .collect()
+}
+
 fn from_row(row: &Row) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         sequence: row.get(0)?,

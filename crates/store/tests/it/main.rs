@@ -23,6 +23,7 @@ macro_rules! on_each_backend {
 
 mod audit;
 mod fixture;
+mod isolation;
 mod jobs;
 mod leads;
 mod lifecycle;
