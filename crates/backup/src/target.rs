@@ -12,7 +12,7 @@ use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
-use tidings_store::{JobId, TenantId};
+use tidings_store::{AuditHead, JobId, Tenant, TenantId};
 
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::{BackupError, BackupType};
@@ -166,6 +166,22 @@ impl BackupTarget {
             }
         }
         Ok(None)
+    }
+
+    /// The heads that the tenant's audit log had when it was backed up, for comparison. A tenant of the same id that was
+    /// made at another time had another log; without a tenant, all of its id are given.
+    pub async fn audit_heads(
+        &self,
+        id: &TenantId,
+        tenant: Option<&Tenant>,
+    ) -> Result<Vec<AuditHead>, BackupError> {
+        let (manifests, _) = self.list(id).await?;
+        Ok(manifests
+            .iter()
+            .filter(|manifest| tenant.is_none_or(|tenant| tenant.created_at == manifest.tenant_created_at))
+            .map(|manifest| manifest.point.audit_head)
+            .filter(|head| head.sequence > 0)
+            .collect())
     }
 
     pub(crate) async fn put_manifest(&self, manifest: &Manifest) -> Result<(), BackupError> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use tidings_store::{Actor, NewAuditEntry, Store, TenantId};
+use tidings_store::{Actor, AuditHead, NewAuditEntry, Store, TenantId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -32,6 +32,8 @@ const BATCH_MAX: usize = 500;
 pub(crate) struct AuditQueue {
     places: Arc<Semaphore>,
     waiting: Mutex<HashMap<TenantId, Vec<Waiting>>>,
+    /// The heads that were last written to the process's own log.
+    anchored: Mutex<HashMap<TenantId, AuditHead>>,
 }
 
 /// A place for an entry.
@@ -47,6 +49,7 @@ impl Default for AuditQueue {
         AuditQueue {
             places: Arc::new(Semaphore::new(WAITING_MAX)),
             waiting: Mutex::default(),
+            anchored: Mutex::default(),
         }
     }
 }
@@ -65,6 +68,11 @@ impl AuditQueue {
             .entry(tenant.clone())
             .or_default()
             .push(Waiting { entry, _place: place });
+    }
+
+    /// The head of a tenant's log that this process last wrote to its own log: the tenant's log once reached it.
+    pub(crate) fn anchored(&self, tenant: &TenantId) -> Option<AuditHead> {
+        self.anchored.lock().get(tenant).copied()
     }
 
     /// Writes what was gathered. What the store does not take waits for the next round, in its order.
@@ -132,6 +140,7 @@ impl Flow {
     async fn anchor(&self, tenant: &TenantId) {
         if let Ok(head) = self.store().audit_head(tenant).await {
             tracing::info!(%tenant, %head, "audit log");
+            self.audit().anchored.lock().insert(tenant.clone(), head);
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct BackupSettings {
 /// What a backup's job says of how to do it.
 #[derive(Serialize, Deserialize)]
 struct BackupParameters {
-    backup_type: BackupType,
+    r#type: BackupType,
 }
 
 /// Why an operator's backup was not made.
@@ -77,7 +77,7 @@ async fn manifest(store: &Store, settings: &BackupSettings, job: &Job) -> Result
     let request = BackupRequest {
         tenant: job.tenant.clone(),
         id: job.id,
-        backup_type: parameters.backup_type,
+        backup_type: parameters.r#type,
     };
     let made = tidings_backup::create(store, &settings.target, &request, settings.limits);
     match tokio::time::timeout(settings.timeout, Box::pin(made)).await {
@@ -99,7 +99,7 @@ pub async fn make(
     backup_type: BackupType,
 ) -> Result<Manifest, BackupFailure> {
     let start = Instant::now();
-    let parameters = BackupParameters { backup_type };
+    let parameters = BackupParameters { r#type: backup_type };
     let new = NewJob {
         tenant: tenant.clone(),
         kind: JobKind::Backup,

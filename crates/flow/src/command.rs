@@ -1,5 +1,6 @@
 //! Voice commands: from a request to its answer and its events.
 
+mod compliance_check;
 mod create_lead;
 mod execution;
 mod get_leads;
@@ -7,7 +8,6 @@ mod get_metrics;
 mod request;
 mod search_leads;
 mod start_backup;
-mod unavailable;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,6 +20,7 @@ pub(crate) use request::Request;
 
 use crate::authentication::Principal;
 use crate::flow::Flow;
+use crate::jobs::Unanswered;
 use crate::parameters::Detail;
 use crate::response::Failure;
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     SearchLeads(search_leads::Parameters),
     GetMetrics(get_metrics::Parameters),
     StartBackup(start_backup::Parameters),
+    ComplianceCheck(compliance_check::Parameters),
 }
 
 /// A command's name, without parameters.
@@ -56,6 +58,8 @@ pub(crate) struct Outcome {
     pub(crate) is_audited: bool,
     /// What was stored to tell the room.
     pub(crate) event: Option<OutboxEvent>,
+    /// What it asked for and does not wait for.
+    pub(crate) job: Option<Unanswered>,
 }
 
 impl CommandName {
@@ -100,7 +104,9 @@ impl CommandName {
             CommandName::SearchLeads => search_leads::Parameters::read(parameters).map(Command::SearchLeads),
             CommandName::GetMetrics => get_metrics::Parameters::read(parameters).map(Command::GetMetrics),
             CommandName::StartBackup => start_backup::Parameters::read(parameters).map(Command::StartBackup),
-            CommandName::ComplianceCheck => return Err(unavailable::compliance_check(parameters)),
+            CommandName::ComplianceCheck => {
+                compliance_check::Parameters::read(parameters).map(Command::ComplianceCheck)
+            }
         };
         command.map_err(|details: Vec<Detail>| Failure::InvalidParameters(details))
     }
@@ -115,6 +121,7 @@ impl Command {
             Command::SearchLeads(parameters) => parameters.run(flow, tenant).await,
             Command::GetMetrics(parameters) => parameters.run(flow, tenant).await,
             Command::StartBackup(parameters) => parameters.run(flow, principal).await,
+            Command::ComplianceCheck(parameters) => parameters.run(flow, principal).await,
         }
     }
 }
@@ -125,9 +132,10 @@ impl Command {
         let masked = match self {
             Command::CreateLead(parameters) => parameters.masked(),
             Command::SearchLeads(parameters) => parameters.masked(),
-            Command::GetLeads(_) | Command::GetMetrics(_) | Command::StartBackup(_) => {
-                serde_json::value::to_raw_value(self)
-            }
+            Command::GetLeads(_)
+            | Command::GetMetrics(_)
+            | Command::StartBackup(_)
+            | Command::ComplianceCheck(_) => serde_json::value::to_raw_value(self),
         };
         masked.expect("Invariant: parameters hold texts, numbers and times only")
     }
@@ -140,6 +148,7 @@ impl Outcome {
             summary: serde_json::value::to_raw_value(summary)?,
             is_audited: false,
             event: None,
+            job: None,
         })
     }
 }

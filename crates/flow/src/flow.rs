@@ -21,9 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 use crate::audit::AuditQueue;
 use crate::authentication::Principal;
 use crate::backup::BackupSettings;
+use crate::compliance::ComplianceSettings;
 use crate::encoding::FlowEncodings;
 use crate::envelope::EventKind;
-use crate::jobs::JobsWaiting;
+use crate::jobs::Jobs;
 use crate::response::Failure;
 use crate::usage::Usage;
 use crate::{http, socket};
@@ -70,8 +71,9 @@ struct Inner {
     queries: Queries,
     outbox: outbox::Outbox,
     audit: AuditQueue,
-    jobs: JobsWaiting,
     backups: BackupSettings,
+    compliance: ComplianceSettings,
+    jobs: Arc<Jobs>,
 }
 
 impl Flow {
@@ -84,6 +86,7 @@ impl Flow {
         encodings: FlowEncodings,
         limits: FlowLimits,
         backups: BackupSettings,
+        compliance: ComplianceSettings,
     ) -> Flow {
         let flow = Flow(Arc::new(Inner {
             transport,
@@ -102,14 +105,17 @@ impl Flow {
             queries: Queries::default(),
             outbox: outbox::Outbox::default(),
             audit: AuditQueue::default(),
-            jobs: JobsWaiting::default(),
             backups,
+            compliance,
+            jobs: Arc::default(),
         }));
         flow.transport().spawn(flow.clone().write_usage());
         flow.transport().spawn(flow.clone().watch_keys());
         flow.transport().spawn(flow.clone().drain_outbox());
         flow.transport().spawn(flow.clone().write_audit());
         flow.transport().spawn(flow.clone().run_jobs(JobKind::Backup));
+        flow.transport()
+            .spawn(flow.clone().run_jobs(JobKind::ComplianceCheck));
         flow
     }
 
@@ -145,12 +151,16 @@ impl Flow {
         &self.0.audit
     }
 
-    pub(crate) fn jobs(&self) -> &JobsWaiting {
-        &self.0.jobs
-    }
-
     pub(crate) fn backups(&self) -> &BackupSettings {
         &self.0.backups
+    }
+
+    pub(crate) fn compliance(&self) -> &ComplianceSettings {
+        &self.0.compliance
+    }
+
+    pub(crate) fn jobs(&self) -> &Arc<Jobs> {
+        &self.0.jobs
     }
 
     pub(crate) fn usage(&self) -> &Usage {

@@ -1,5 +1,6 @@
 //! Leads over HTTP.
 
+mod compliance;
 mod conditions;
 mod edit;
 mod form;
@@ -44,6 +45,7 @@ fn documented_routes() -> OpenApiRouter<Flow> {
         .routes(routes!(edit::change_status))
         .routes(routes!(leads::history))
         .routes(routes!(form::ingest))
+        .routes(routes!(compliance::report))
         .routes(routes!(plain::events))
 }
 

@@ -3,9 +3,14 @@
 //! A job is stored with the request and its `SYNC_STARTED`. One task for each kind claims what is stored, by priority,
 //! carries it out and stores the end with its `SYNC_COMPLETED`, or `EXTERNAL_SERVICE_ERROR` if it failed. A server that
 //! dies in the middle lets its job fall, and whoever serves next takes it up again.
+//!
+//! Invariant: the room hears of a job's end behind the answer to the command that asked for it.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::{
@@ -17,20 +22,36 @@ use tokio::time::Instant;
 
 use crate::audit;
 use crate::backup;
+use crate::compliance;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 use crate::response::Failure;
 
 /// How often one looks for jobs that others stored.
 const ROUND: Duration = Duration::from_secs(1);
+/// How long the end of a job waits for the answer to the command that asked for it.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often a job under way is held for longer.
-const HOLD_INTERVAL: Duration = Duration::from_secs(20);
+const HOLD_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Tells the tasks that carry jobs out that there is one.
+/// What the tasks that carry jobs out and those who ask for jobs share.
 #[derive(Default)]
-pub(crate) struct JobsWaiting {
+pub(crate) struct Jobs {
+    /// Jobs whose command has not been answered yet.
+    unanswered: Mutex<HashSet<JobId>>,
+    /// A command was answered.
+    answered: Notify,
+    /// There may be a backup to make.
     backup: Notify,
+    /// There may be a compliance check to carry out.
     compliance_check: Notify,
+}
+
+/// Keeps the end of a job back until the command that asked for it has been answered, when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    jobs: Arc<Jobs>,
+    id: JobId,
 }
 
 /// Why a job could not be done.
@@ -73,28 +94,67 @@ struct Ended<'a> {
     error: Option<&'a str>,
 }
 
-impl JobsWaiting {
-    fn of(&self, kind: JobKind) -> &Notify {
+impl Jobs {
+    fn wake(&self, kind: JobKind) -> &Notify {
         match kind {
             JobKind::Backup | JobKind::Restore => &self.backup,
             JobKind::ComplianceCheck => &self.compliance_check,
         }
     }
+
+    /// To be called before the job can be claimed.
+    pub(crate) fn unanswered(self: &Arc<Self>, id: JobId) -> Unanswered {
+        self.unanswered.lock().insert(id);
+        Unanswered {
+            jobs: self.clone(),
+            id,
+        }
+    }
+
+    async fn until_answered(&self, id: JobId) {
+        loop {
+            let mut answered = std::pin::pin!(self.answered.notified());
+            // Before looking, so that no answer falls in between.
+            answered.as_mut().enable();
+            if !self.unanswered.lock().contains(&id) {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.jobs.unanswered.lock().remove(&self.id);
+        self.jobs.answered.notify_waiters();
+    }
+}
+
+impl std::fmt::Debug for Jobs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Jobs")
+    }
 }
 
 impl Flow {
-    /// Stores a job with its `SYNC_STARTED` and its entry in the audit log, for the task that carries it out.
+    /// Stores a job with its `SYNC_STARTED` and its entry in the audit log, for the task that carries it out. The room hears
+    /// of its end when what is given back was dropped: behind the command's answer.
     pub(crate) async fn request_job(
         &self,
         new: NewJob,
         action: &'static str,
         origin: Origin,
-    ) -> Result<Written<Job>, Failure> {
+    ) -> Result<(Written<Job>, Option<Unanswered>), Failure> {
         let kind = new.kind;
-        let attach = |job: &Job| started(job, action, origin);
+        let mut unanswered = None;
+        let attach = |job: &Job| {
+            unanswered = Some(self.jobs().unanswered(job.id));
+            started(job, action, origin)
+        };
         let requested = self.store().request_job(new, attach).await?;
-        self.jobs().of(kind).notify_one();
-        Ok(requested)
+        self.jobs().wake(kind).notify_one();
+        Ok((requested, unanswered))
     }
 
     /// Carries jobs of a kind out, one after the other, as long as the server runs.
@@ -105,7 +165,7 @@ impl Flow {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.jobs().of(kind).notified() => {}
+                () = self.jobs().wake(kind).notified() => {}
                 _ = rounds.tick() => {}
             }
             let end_of_all = shutdown.run_until_cancelled(Box::pin(self.run_waiting(kind)));
@@ -130,8 +190,20 @@ impl Flow {
 
     async fn run_job(&self, job: Job) {
         let start = Instant::now();
+        let (flow, own_job) = (self.clone(), job.clone());
+        // On its own task, so that what should never panic takes one job with it and not all that come after.
+        let shutdown = self.transport().shutdown().clone();
+        let work = self.finish(async move {
+            let work = Box::pin(flow.carry_out(&own_job));
+            shutdown.run_until_cancelled(work).await
+        });
         let outcome = tokio::select! {
-            outcome = self.carry_out(&job) => outcome,
+            outcome = work => match outcome {
+                Some(Some(outcome)) => outcome,
+                // The server stops, and leaves it to whoever claims it next.
+                Some(None) => return,
+                None => Err(JobFailure::internal("it panicked")),
+            },
             () = self.hold(&job) => {
                 tracing::warn!(id = %job.id, "a job is in other hands by now");
                 return;
@@ -140,6 +212,7 @@ impl Flow {
         if let Err(failure) = &outcome {
             tracing::warn!(tenant = %job.tenant, id = %job.id, ?failure, "a {} failed", job.kind.as_str());
         }
+        self.until_answered(&job).await;
         match end(self.store(), &job, &outcome, start).await {
             Ok(written) => {
                 let metric = if outcome.is_ok() {
@@ -165,7 +238,15 @@ impl Flow {
         }
         match job.kind {
             JobKind::Backup => backup::run(self.store(), self.backups(), job).await,
-            kind => Err(JobFailure::internal(kind.as_str())),
+            JobKind::ComplianceCheck => compliance::job::carry_out(self, job).await,
+            JobKind::Restore => Err(JobFailure::internal("restores are an operator's")),
+        }
+    }
+
+    async fn until_answered(&self, job: &Job) {
+        let answered = self.jobs().until_answered(job.id);
+        if tokio::time::timeout(ANSWER_TIME_MAX, answered).await.is_err() {
+            tracing::warn!(id = %job.id, "a job ends before its command was answered");
         }
     }
 
@@ -282,4 +363,26 @@ fn ended(job: &Job, failure: Option<&JobFailure>) -> NewAuditEntry {
 pub(crate) fn raw(value: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(value)
         .expect("Invariant: what is told of a job holds texts, numbers and times only")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_waits_for_its_own_answer() {
+        let jobs = Arc::new(Jobs::default());
+        let (first, second) = (JobId::generate(), JobId::generate());
+        let (one, two) = (jobs.unanswered(first), jobs.unanswered(second));
+        let waits = async |id| {
+            tokio::time::timeout(ANSWER_TIME_MAX, jobs.until_answered(id))
+                .await
+                .is_err()
+        };
+        assert!(waits(first).await);
+        drop(two);
+        assert!(waits(first).await && !waits(second).await);
+        let ((), ()) = tokio::join!(jobs.until_answered(first), async { drop(one) });
+        assert!(!waits(first).await);
+    }
 }

@@ -11,6 +11,7 @@ mod audit;
 mod authentication;
 pub mod backup;
 mod command;
+mod compliance;
 mod contact;
 mod encoding;
 mod envelope;
@@ -29,6 +30,7 @@ mod socket;
 mod usage;
 mod welcome;
 
+pub use compliance::{ComplianceSettings, ListenerReach, ListenerSecurity};
 pub use encoding::FlowEncodings;
 pub use flow::{Flow, FlowLimits, Health, OutboxFigures};
 pub use http::openapi;

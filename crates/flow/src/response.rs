@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 use tidings_store::{StoreError, TenantId};
 use tidings_wire::time::Timestamp;
 
+use crate::jobs::Unanswered;
 use crate::parameters::Detail;
 
 /// The answer to a command: the data of `voice_command_response` and of the acknowledgement.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Response {
     success: bool,
     /// As it was sent; null if it was no text.
@@ -21,6 +22,9 @@ pub(crate) struct Response {
     details: Option<Vec<Detail>>,
     tenant: TenantId,
     timestamp: Timestamp,
+    /// What ends behind this answer; to be dropped when it was sent.
+    #[serde(skip)]
+    _job: Option<Unanswered>,
 }
 
 /// Why a command was not carried out.
@@ -93,7 +97,13 @@ impl Response {
             }),
             tenant,
             timestamp,
+            _job: None,
         }
+    }
+
+    /// The same answer, with a job that ends behind it.
+    pub(crate) fn before(self, job: Option<Unanswered>) -> Response {
+        Response { _job: job, ..self }
     }
 
     /// The answer as JSON text.

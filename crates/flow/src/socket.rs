@@ -101,12 +101,14 @@ impl Application for Events {
             return Ok(());
         }
         let request = event.args.first().map(|request| &**request);
-        let response: Box<RawValue> = command::execute(&self.0, &socket.principal, request).await.json();
-        let response = [response];
+        let answer = command::execute(&self.0, &socket.principal, request).await;
+        let response: [Box<RawValue>; 1] = [answer.json()];
         socket.handle.emit(RESPONSE, &response).await;
         if let Some(ack) = event.ack {
             ack.send(&response).await;
         }
+        // Not before it was sent: what comes of the command later is told behind it.
+        drop(answer);
         Ok(())
     }
 

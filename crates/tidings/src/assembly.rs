@@ -27,7 +27,7 @@ use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::operators::{self, Operators};
-use crate::{backups, hub, openapi, readings};
+use crate::{backups, compliance, hub, openapi, readings};
 
 /// How long writing out what is gathered in memory may take at the end.
 const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,6 +85,7 @@ impl Assembly {
                 commands_per_tenant_burst: config.limits.commands_per_tenant_burst,
             },
             backups::settings(config)?,
+            compliance::settings(config)?,
         );
         let tasks = Tasks::new(TasksParts {
             transport: transport.clone(),

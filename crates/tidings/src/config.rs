@@ -8,6 +8,7 @@
 mod auth;
 mod backup;
 mod bus;
+mod compliance;
 mod compression;
 mod environment;
 mod error;
@@ -43,6 +44,7 @@ use std::path::PathBuf;
 pub(crate) use self::auth::Jwt;
 pub(crate) use self::backup::{Backup, BackupPlace};
 pub(crate) use self::bus::Bus;
+pub(crate) use self::compliance::Compliance;
 pub(crate) use self::compression::Compression;
 pub(crate) use self::environment::variables;
 pub(crate) use self::flow::Flow;
@@ -84,6 +86,7 @@ pub(crate) struct Config {
     pub(crate) backup: Backup,
     pub(crate) bus: Bus,
     pub(crate) flow: Flow,
+    pub(crate) compliance: Compliance,
     pub(crate) tasks: Tasks,
     pub(crate) tasks_dapr: Dapr,
     pub(crate) workflows: Workflows,
@@ -115,6 +118,7 @@ impl Config {
             backup: Backup::defaults(base),
             bus: Bus::defaults(base),
             flow: Flow::defaults(base),
+            compliance: Compliance::defaults(base),
             tasks: Tasks::defaults(base),
             tasks_dapr: Dapr::defaults(base),
             workflows: Workflows::defaults(base),
@@ -123,7 +127,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 18] {
+    fn sections(&self) -> [&dyn Section; 19] {
         [
             &self.server,
             &self.log,
@@ -139,6 +143,7 @@ impl Config {
             &self.backup,
             &self.bus,
             &self.flow,
+            &self.compliance,
             &self.tasks,
             &self.tasks_dapr,
             &self.workflows,
@@ -146,7 +151,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 18] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 19] {
         [
             &mut self.server,
             &mut self.log,
@@ -162,6 +167,7 @@ impl Config {
             &mut self.backup,
             &mut self.bus,
             &mut self.flow,
+            &mut self.compliance,
             &mut self.tasks,
             &mut self.tasks_dapr,
             &mut self.workflows,

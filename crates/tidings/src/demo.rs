@@ -44,6 +44,11 @@ pub(crate) async fn refusals(store: &Store, now: Timestamp) -> Outcome<Vec<Refus
     Ok(refusals)
 }
 
+/// SHA-256 of every demo key.
+pub(crate) fn hashes() -> Outcome<Vec<[u8; 32]>> {
+    DEMO_KEYS.iter().map(|(_, key)| hash(key)).collect()
+}
+
 fn hash(key: &str) -> Outcome<[u8; 32]> {
     TenantKey::parse(key)
         .map(|key| *key.hash().as_bytes())

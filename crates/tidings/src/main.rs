@@ -5,6 +5,7 @@ mod backups;
 mod banner;
 mod certificates;
 mod cli;
+mod compliance;
 mod config;
 mod data_dir;
 mod demo;

@@ -12,6 +12,7 @@ use crate::audit::{self, Place};
 use crate::authentication::{Principal, is_still_good};
 use crate::envelope;
 use crate::flow::Flow;
+use crate::jobs::Unanswered;
 use crate::response::{Failure, Response};
 
 #[derive(Serialize)]
@@ -53,11 +54,19 @@ pub(crate) async fn execute(flow: &Flow, principal: &Principal, request: Option<
     if let Err(failure) = &result {
         tracing::debug!(key = %principal.key, error = failure.text(), "a command failed");
     }
-    Response::new(command, result, principal.tenant.clone(), flow.now())
+    let (result, job) = match result {
+        Ok((data, job)) => (Ok(data), job),
+        Err(failure) => (Err(failure), None),
+    };
+    Response::new(command, result, principal.tenant.clone(), flow.now()).before(job)
 }
 
 /// Failures here are told to the caller alone.
-async fn admit(flow: &Flow, principal: &Principal, request: &Request<'_>) -> Result<Box<RawValue>, Failure> {
+async fn admit(
+    flow: &Flow,
+    principal: &Principal,
+    request: &Request<'_>,
+) -> Result<(Box<RawValue>, Option<Unanswered>), Failure> {
     // Before anything else: what cannot be written down is not done.
     let place = flow.audit().reserve().await.ok_or(Failure::ServiceUnavailable)?;
     let audited = Audited {
@@ -84,7 +93,7 @@ async fn admit(flow: &Flow, principal: &Principal, request: &Request<'_>) -> Res
             Err(failure) => audited.record(failure.text(), &command.masked()),
         }
         drop(admission);
-        result.map(|outcome| outcome.data)
+        result.map(|outcome| (outcome.data, outcome.job))
     });
     task.await.unwrap_or(Err(Failure::InternalError))
 }

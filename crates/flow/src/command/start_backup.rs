@@ -18,6 +18,13 @@ pub(crate) struct Parameters {
     priority: JobPriority,
 }
 
+/// What the job is told, and the room.
+#[derive(Serialize)]
+struct Asked {
+    r#type: BackupType,
+    priority: JobPriority,
+}
+
 #[derive(Serialize)]
 struct Data<'a> {
     backup: Backup,
@@ -53,10 +60,13 @@ impl Parameters {
             tenant: principal.tenant.clone(),
             kind: JobKind::Backup,
             priority: self.priority,
-            parameters: serde_json::value::to_raw_value(self)?,
+            parameters: serde_json::value::to_raw_value(&Asked {
+                r#type: self.backup_type,
+                priority: self.priority,
+            })?,
             actor: Actor::key(principal.key),
         };
-        let requested = flow.request_job(new, "start_backup", Origin::Voice).await?;
+        let (requested, unanswered) = flow.request_job(new, "start_backup", Origin::Voice).await?;
         let job = requested.value;
         let data = Data {
             backup: Backup {
@@ -70,6 +80,7 @@ impl Parameters {
         };
         Ok(Outcome {
             event: requested.event,
+            job: unanswered,
             is_audited: true,
             ..Outcome::new(&data, &data)?
         })

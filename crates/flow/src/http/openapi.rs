@@ -19,6 +19,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Paths, RefOr, Required, Response};
 use utoipa::{IntoResponses, ToSchema};
 
+use super::compliance::ShownReport;
 use super::leads::{History, Page};
 use super::write::REPLAYED;
 use crate::authentication::KEY_NAMES;
@@ -101,6 +102,9 @@ answers! {
     /// `DELETE /leads/{id}`
     Deleted = [replayable(Answer::empty(StatusCode::NO_CONTENT, "The lead is gone."))],
         AUTHENTICATION, PERMISSION, WRITING, CONDITION;
+    /// `GET /compliance/reports/{id}`
+    Reported = [Answer::json::<ShownReport>(StatusCode::OK, "The report, or how far the check has come.")],
+        AUTHENTICATION, PERMISSION, NOT_FOUND;
     /// `GET /events`
     Upgraded = [Answer::empty(StatusCode::SWITCHING_PROTOCOLS, "A WebSocket, from here on.")],
         AUTHENTICATION, &[

@@ -91,7 +91,7 @@ async fn a_backup_follows_its_answer() {
     assert_eq!(
         (&started["data"], &started["source"]),
         (
-            &json!({"operation": "backup", "result": {"id": id.to_string(), "backup_type": "full", "priority": "high"}}),
+            &json!({"operation": "backup", "result": {"id": id.to_string(), "type": "full", "priority": "high"}}),
             &json!("voice")
         )
     );

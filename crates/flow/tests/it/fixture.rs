@@ -10,7 +10,7 @@ use tidings_access::TenantKey;
 use tidings_backup::{BackupLimits, BackupTarget};
 use tidings_bus::{Bus, MemoryBus};
 use tidings_flow::backup::BackupSettings;
-use tidings_flow::{Flow, FlowEncodings, FlowLimits};
+use tidings_flow::{ComplianceSettings, Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{HubBuilder, HubLimits};
 use tidings_store::{KeyRecord, NewKey, NewTenant, Store, TenantId};
 use tidings_transport::{HeartbeatTimes, Listener, OriginPolicy, Transport, TransportLimits};
@@ -106,6 +106,7 @@ pub(crate) async fn gateway_on(
         encodings,
         flow_limits,
         backup_settings,
+        ComplianceSettings::default(),
     );
     tokio::spawn(listener.serve(flow.routes(), transport));
     Gateway {

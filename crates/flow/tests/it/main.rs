@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests and their helpers")]
 
 mod backups;
+mod compliance;
 mod fixture;
 mod http;
 mod lead_writes;

@@ -122,31 +122,23 @@ impl Verify {
     }
 }
 
-/// The heads that the log had when it was backed up. A backup of a tenant made at another time has another's log.
+/// The heads that the log had when it was backed up.
 async fn heads_of_backups(config: &Config, store: &Store, id: &TenantId) -> Outcome<Vec<AuditHead>> {
     let tenant = store.tenant(id).await.map_err(opening::failure)?;
-    let listed = match backups::target(config) {
-        Ok(target) => target.list(id).await.map_err(backups::failure),
+    let heads = match backups::target(config) {
+        Ok(target) => target
+            .audit_heads(id, tenant.as_ref())
+            .await
+            .map_err(backups::failure),
         Err(failure) => Err(failure),
     };
-    let (manifests, _) = listed.unwrap_or_else(|failure| {
+    Ok(heads.unwrap_or_else(|failure| {
         // The log is checked all the same.
         let _ = writeln!(
             io::stderr(),
             "the backups' heads are not compared: {:#}",
             failure.error()
         );
-        Default::default()
-    });
-    let is_of_it = |created_at| {
-        tenant
-            .as_ref()
-            .is_none_or(|tenant| tenant.created_at == created_at)
-    };
-    Ok(manifests
-        .iter()
-        .filter(|manifest| is_of_it(manifest.tenant_created_at))
-        .map(|manifest| manifest.point.audit_head)
-        .filter(|head| head.sequence > 0)
-        .collect())
+        Vec::new()
+    }))
 }
