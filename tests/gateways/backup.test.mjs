@@ -231,7 +231,7 @@ describe('backups in a bucket', () => {
     server.command('backup', 'restore', '--tenant', 'demo1', '--replace');
     assert.equal(exported(server), expected);
     // Cut off in the bucket.
-    await bucket.object('PUT', `${prefix}/data.json-seq.gz`, 'half');
+    await bucket.put(`${prefix}/data.json-seq.gz`, 'half');
     assert.match(refusal(server, 64, 'backup', 'restore', '--tenant', 'demo1', '--replace'), /is damaged: its data is cut off/);
     assert.equal(exported(server), expected);
     client.close();

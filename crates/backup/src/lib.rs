@@ -11,6 +11,8 @@ mod archive;
 mod chain;
 mod create;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 mod restore;
 mod retention;

@@ -20,8 +20,9 @@ use crate::{BackupError, BackupType};
 /// The rows of a backup, beside its manifest.
 pub(crate) const DATA: &str = "data.json-seq.gz";
 const MANIFEST: &str = "manifest.json";
-/// What is written at once to a bucket, in bytes.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// What is written at once, in bytes: to a bucket, whose parts have to be large, and to a directory.
+const BUCKET_PART_BYTES: usize = 8 * 1024 * 1024;
+const DIRECTORY_PART_BYTES: usize = 256 * 1024;
 /// Manifests that are read side by side.
 const READ_AT_ONCE: usize = 16;
 /// How long a bucket that fails is tried again.
@@ -192,7 +193,12 @@ impl BackupTarget {
     }
 
     pub(crate) fn writer(&self, tenant: &TenantId, id: JobId) -> BufWriter {
-        BufWriter::with_capacity(self.store.clone(), self.path(tenant, id, DATA), PART_BYTES)
+        let part_bytes = if self.directory.is_some() {
+            DIRECTORY_PART_BYTES
+        } else {
+            BUCKET_PART_BYTES
+        };
+        BufWriter::with_capacity(self.store.clone(), self.path(tenant, id, DATA), part_bytes)
     }
 
     pub(crate) async fn read(

@@ -3,12 +3,12 @@
 use axum::http::HeaderMap;
 use serde_json::value::RawValue;
 use tidings_access::{Permission, Permissions};
-use tidings_store::{KeyId, LeadPayload, LeadPayloadError, LeadSource, TenantId};
+use tidings_store::{KeyId, LeadPayload, LeadPayloadError, LeadSource, LeadVersion, TenantId};
 use tidings_transport::Problem;
 
 use crate::authentication::{OfferedKeys, Principal};
 use crate::command::{LeadFields, Request};
-use crate::http::{Listing, read_form};
+use crate::http::{Listing, if_match, is_known, read_form};
 use crate::parameters::{Members, text};
 use crate::response::Failure;
 
@@ -47,6 +47,12 @@ pub fn form(json: &RawValue) -> Result<(LeadSource, LeadPayload), Problem> {
 /// Reads the query of a list of leads.
 pub fn listing(query: &[(String, String)]) -> Result<(), Problem> {
     Listing::read(query).map(drop)
+}
+
+/// Reads the conditions of a request: whether it may be carried out on any version, and whether the client has the first.
+pub fn conditions(headers: &HeaderMap) -> Result<(bool, bool), Problem> {
+    let is_on_any = if_match(headers)?.is_none();
+    Ok((is_on_any, is_known(headers, LeadVersion(1))?))
 }
 
 /// The keys that a request offers.

@@ -22,6 +22,7 @@ use crate::flow::Flow;
 use crate::parameters::Detail;
 use crate::plain;
 
+pub(crate) use conditions::{if_match, is_known};
 pub(crate) use form::{check as check_reachable, read as read_form};
 pub(crate) use listing::Listing;
 pub(crate) use openapi::Upgraded;

@@ -17,6 +17,7 @@ use tidings_store::{
     Actor, Attached, JOB_ATTEMPTS_MAX, Job, JobEnd, JobId, JobKind, NewAuditEntry, NewJob, NewOutboxEvent,
     Store, StoreError, Written,
 };
+use tidings_transport::Limit;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -152,7 +153,11 @@ impl Flow {
             unanswered = Some(self.jobs().unanswered(job.id));
             started(job, action, origin)
         };
-        let requested = self.store().request_job(new, attach).await?;
+        let requested = self.store().request_job(new, attach).await;
+        if matches!(requested, Err(StoreError::Full { .. })) {
+            self.transport().counters().reached(Limit::JobsPerTenant);
+        }
+        let requested = requested?;
         self.jobs().wake(kind).notify_one();
         Ok((requested, unanswered))
     }

@@ -12,6 +12,7 @@ mod dapr;
 mod deflate;
 mod engineio;
 mod extensions;
+mod files;
 mod forwarding;
 mod json;
 mod members;
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All there are, the ones that strangers reach first in front.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target {
         name: "server",
         run: server::run,
@@ -92,6 +93,10 @@ pub const TARGETS: [Target; 18] = [
     Target {
         name: "cloudevents",
         run: cloudevents::run,
+    },
+    Target {
+        name: "files",
+        run: files::run,
     },
     Target {
         name: "json",

@@ -9,8 +9,8 @@ use tidings_access::{
 };
 use tidings_hub::{ConnectionId, EventId, Gateway, RoomName, RoomPrefix};
 use tidings_store::{
-    ExecutionId, ExecutionStatus, KeyId, LeadCursor, LeadId, LeadSource, LeadStatus, NodeId, NodeStatus,
-    OwnerId, TenantId, WorkflowId,
+    AuditHead, ExecutionId, ExecutionStatus, JobId, KeyId, LeadCursor, LeadId, LeadSource, LeadStatus,
+    NodeId, NodeStatus, OwnerId, TenantId, WorkflowId,
 };
 use tidings_transport::Network;
 
@@ -75,6 +75,10 @@ fn kept(text: &str) {
     same::<LeadSource>(text, 64);
     same::<LeadId>(text, 41);
     same::<KeyId>(text, 40);
+    same::<JobId>(text, 40);
+    if let Ok(head) = AuditHead::from_str(text) {
+        assert_eq!(AuditHead::from_str(&head.to_string()).ok(), Some(head));
+    }
     if let Ok(cursor) = LeadCursor::from_str(text) {
         assert_eq!(LeadCursor::from_str(&cursor.to_string()).ok(), Some(cursor));
     }

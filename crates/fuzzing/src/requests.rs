@@ -31,6 +31,17 @@ pub(crate) fn run(input: &[u8]) {
     credentials(&parts.headers);
     upgrade(&parts);
     origins(&parts.headers);
+    conditions(&parts.headers);
+}
+
+fn conditions(headers: &HeaderMap) {
+    let conditions = flow::conditions(headers);
+    if !headers.contains_key(header::IF_MATCH) && !headers.contains_key(header::IF_NONE_MATCH) {
+        assert!(
+            matches!(conditions, Ok((true, false))),
+            "no condition, no answer to it"
+        );
+    }
 }
 
 fn query(uri: &Uri, headers: &HeaderMap) {

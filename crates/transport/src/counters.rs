@@ -108,6 +108,8 @@ limits! {
     ConnectionsPerTenant = "connections_per_tenant_max";
     /// A tenant sends too many commands and requests.
     CommandsPerTenant = "commands_per_tenant_per_second";
+    /// A tenant has too many unfinished jobs of a kind.
+    JobsPerTenant = "jobs_per_tenant";
     /// A connection wants to be in too many rooms.
     RoomsPerConnection = "rooms_per_connection_max";
     /// A client wants to be in too many namespaces.

@@ -61,7 +61,7 @@ pub(super) fn entity_tag(version: LeadVersion) -> HeaderValue {
 }
 
 /// The versions that `If-Match` allows; any if it is not there, or `*`.
-pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<LeadVersion>>, Problem> {
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<LeadVersion>>, Problem> {
     Ok(match condition(headers, &header::IF_MATCH, false)? {
         None | Some(Condition::Any) => None,
         Some(Condition::OneOf(versions)) => Some(versions),
@@ -69,7 +69,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<LeadVersion>>, 
 }
 
 /// Whether the client has this version already: it need not be sent again.
-pub(super) fn is_known(headers: &HeaderMap, version: LeadVersion) -> Result<bool, Problem> {
+pub(crate) fn is_known(headers: &HeaderMap, version: LeadVersion) -> Result<bool, Problem> {
     Ok(match condition(headers, &header::IF_NONE_MATCH, true)? {
         None => false,
         Some(Condition::Any) => true,
