@@ -178,6 +178,13 @@ describe('operators: health and metrics', () => {
     await until(async () => (await value(publishes)) === before_count + 1, 5_000, 'the publish is counted');
   });
 
+  it('in development flow has the metrics too', async () => {
+    const { status, headers, text } = await request(`${server.flow.http}/metrics`);
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^application\/openmetrics-text|^text\/plain/);
+    assert.match(text, /^tidings_/m);
+  });
+
   it('an unknown path is a problem', async () => assertProblem(await get('/api/v1/no-such-verb', server.operatorToken), 404));
 });
 

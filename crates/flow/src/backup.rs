@@ -108,7 +108,9 @@ pub async fn make(
         actor: Actor::command(),
     };
     let begun = store
-        .begin_job(new, |job| jobs::started(job, "backup create", Origin::System))
+        .begin_job(new, |job| {
+            jobs::started(job, &parameters, "backup create", Origin::System)
+        })
         .await?;
     let made = manifest(store, settings, &begun.value).await;
     let outcome = match &made {

@@ -82,10 +82,10 @@ struct ServiceError<'a> {
 
 /// What `SYNC_STARTED` says of a job.
 #[derive(Serialize)]
-struct Begun<'a> {
+struct Begun<'a, Asked> {
     id: JobId,
     #[serde(flatten)]
-    parameters: &'a serde_json::Value,
+    asked: &'a Asked,
 }
 
 #[derive(Serialize)]
@@ -139,11 +139,13 @@ impl std::fmt::Debug for Jobs {
 }
 
 impl Flow {
-    /// Stores a job with its `SYNC_STARTED` and its entry in the audit log, for the task that carries it out. The room hears
+    /// Stores a job with its `SYNC_STARTED` and its entry in the audit log, which say what was `asked`, for the task that
+    /// carries it out. The room hears
     /// of its end when what is given back was dropped: behind the command's answer.
     pub(crate) async fn request_job(
         &self,
         new: NewJob,
+        asked: &impl Serialize,
         action: &'static str,
         origin: Origin,
     ) -> Result<(Written<Job>, Option<Unanswered>), Failure> {
@@ -151,7 +153,7 @@ impl Flow {
         let mut unanswered = None;
         let attach = |job: &Job| {
             unanswered = Some(self.jobs().unanswered(job.id));
-            started(job, action, origin)
+            started(job, asked, action, origin)
         };
         let requested = self.store().request_job(new, attach).await;
         if matches!(requested, Err(StoreError::Full { .. })) {
@@ -287,12 +289,8 @@ impl JobFailure {
 }
 
 /// What is stored with a job that was asked for.
-pub(crate) fn started(job: &Job, action: &'static str, origin: Origin) -> Attached {
-    let parameters = serde_json::from_str(job.parameters.get()).unwrap_or_default();
-    let begun = Begun {
-        id: job.id,
-        parameters: &parameters,
-    };
+pub(crate) fn started(job: &Job, asked: &impl Serialize, action: &'static str, origin: Origin) -> Attached {
+    let begun = Begun { id: job.id, asked };
     Attached {
         event: Some(sync(job, "SYNC_STARTED", origin, &begun, None)),
         response: None,

@@ -45,6 +45,8 @@ pub(crate) struct Assembly {
     tracker: TaskTracker,
     /// Routes by the name a listener knows them by.
     routes: HashMap<&'static str, Router>,
+    /// The metrics, where the flow gateway has them too.
+    metrics: Option<Router>,
     flow: Flow,
     tasks: Tasks,
     workflows: Workflows,
@@ -131,7 +133,15 @@ impl Assembly {
             memory.clone(),
             tls,
         );
-        let operators = Operators::new(&config.operators, bus.clone(), verifier(), Metrics::new(read));
+        let operators = Arc::new(Operators::new(
+            &config.operators,
+            bus.clone(),
+            verifier(),
+            Metrics::new(read),
+        ));
+        // As wire.md has it of the flow gateway.
+        let is_development = config.server.mode == Mode::Development;
+        let metrics = is_development.then(|| operators::metrics_route(operators.clone()));
         let health = Arc::new(Health::new(store.clone(), bus, memory, stop));
         let ingest_routes = if config.tasks.ingest_listen.is_some() {
             "ingest"
@@ -142,10 +152,7 @@ impl Assembly {
             ("flow", flow.routes().merge(openapi::routes())),
             ("tasks", tasks.routes()),
             ("workflows", workflows.routes()),
-            (
-                "operators",
-                operators::routes(Arc::new(operators), health.clone()),
-            ),
+            ("operators", operators::routes(operators, health.clone())),
             ("ingest", Router::new()),
         ]);
         let of_ingest = routes.remove(ingest_routes).unwrap_or_default();
@@ -156,6 +163,7 @@ impl Assembly {
             hub,
             tracker,
             routes,
+            metrics,
             flow,
             tasks,
             workflows,
@@ -171,7 +179,14 @@ impl Assembly {
     pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
         let health = self.health_of(gateways);
         let routes = gateways.iter().filter_map(|gateway| self.routes.get(gateway));
-        with_problem_fallbacks(routes.cloned().fold(health.routes(), Router::merge))
+        let has = |gateway| gateways.contains(&gateway);
+        let metrics = self.metrics.iter().filter(|_| has("flow") && !has("operators"));
+        with_problem_fallbacks(
+            routes
+                .chain(metrics)
+                .cloned()
+                .fold(health.routes(), Router::merge),
+        )
     }
 
     /// Where gateways share a listener, the tasks document's body wins: its users parse it.

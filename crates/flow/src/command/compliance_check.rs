@@ -53,7 +53,9 @@ impl Parameters {
             severity: self.severity.unwrap_or(Severity::Medium),
         };
         let new = asked.job(principal)?;
-        let (written, job) = flow.request_job(new, "compliance_check", Origin::Voice).await?;
+        let (written, job) = flow
+            .request_job(new, &asked, "compliance_check", Origin::Voice)
+            .await?;
         let message = "Compliance check started";
         let outcome = Outcome::new(
             &Data {

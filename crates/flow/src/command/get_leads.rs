@@ -47,7 +47,7 @@ impl Parameters {
         let limit = reader.optional("limit", "an integer from 1 to 100", |json| integer(json, &LIMITS));
         let source = reader.optional(
             "source",
-            "a text of 1 to 64 bytes without control characters",
+            "a text of 1 to 64 characters without control characters",
             |json| text(json).filter(|text| LeadSource::new(text).is_ok()),
         );
         reader.finish(Some(Parameters {

@@ -56,17 +56,20 @@ impl Parameters {
     }
 
     pub(crate) async fn run(&self, flow: &Flow, principal: &Principal) -> Result<Outcome, Failure> {
+        let asked = Asked {
+            r#type: self.backup_type,
+            priority: self.priority,
+        };
         let new = NewJob {
             tenant: principal.tenant.clone(),
             kind: JobKind::Backup,
             priority: self.priority,
-            parameters: serde_json::value::to_raw_value(&Asked {
-                r#type: self.backup_type,
-                priority: self.priority,
-            })?,
+            parameters: serde_json::value::to_raw_value(&asked)?,
             actor: Actor::key(principal.key),
         };
-        let (requested, unanswered) = flow.request_job(new, "start_backup", Origin::Voice).await?;
+        let (requested, unanswered) = flow
+            .request_job(new, &asked, "start_backup", Origin::Voice)
+            .await?;
         let job = requested.value;
         let data = Data {
             backup: Backup {
