@@ -11,17 +11,17 @@ const LOG_BYTES_MAX = 256 * 1024;
 const live = new Set();
 process.on('exit', () => live.forEach((child) => child.kill('SIGKILL')));
 
-/** A child process whose output is kept (its last 256 KiB), killed at the latest when the tests end. */
+/** A child process whose output is kept (its last 256 KiB, if not told otherwise), killed at the latest when the tests end. */
 export class Child {
   #log = '';
 
-  constructor(command, args, { env = {}, cwd, stdin = 'ignore' } = {}) {
+  constructor(command, args, { env = {}, cwd, stdin = 'ignore', logBytesMax = LOG_BYTES_MAX } = {}) {
     this.command = command;
     this.process = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: [stdin, 'pipe', 'pipe'] });
     live.add(this.process);
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8');
-      stream.on('data', (text) => { this.#log = (this.#log + text).slice(-LOG_BYTES_MAX); });
+      stream.on('data', (text) => { this.#log = (this.#log + text).slice(-logBytesMax); });
     }
     this.exited = new Promise((resolve) => {
       const settle = (outcome) => { live.delete(this.process); resolve(outcome); };

@@ -19,9 +19,10 @@ export class Server {
 
   /**
    * On free ports; with `defaultPorts`, on the ports the documents name. `tls` is `{listeners, authority}`: these
-   * gateways speak TLS with a certificate of the authority's. `dataDir` is one that a killed server left.
+   * gateways speak TLS with a certificate of the authority's. `dataDir` is one that a killed server left. `logBytesMax`
+   * says how much of its log is kept.
    */
-  static async start({ defaultPorts = false, env = {}, tls, dataDir } = {}) {
+  static async start({ defaultPorts = false, env = {}, tls, dataDir, logBytesMax } = {}) {
     if (!existsSync(BINARY)) throw new Error(`no server at ${BINARY}: run \`cargo build --release\` or set TIDINGS_BIN`);
     const server = new Server();
     server.tls = tls;
@@ -34,7 +35,7 @@ export class Server {
     server.dataDir = dataDir ?? mkdtempSync(path.join(os.tmpdir(), 'tidings-'));
     rmSync(path.join(server.dataDir, 'listeners.json'), { force: true });
     const listens = defaultPorts ? {} : Object.fromEntries(GATEWAYS.map((name) => [`TIDINGS__${name.toUpperCase()}__LISTEN`, '127.0.0.1:0']));
-    server.#child = new Child(BINARY, ['--data-dir', server.dataDir], { cwd: server.dataDir, env: { ...listens, ...ofTls, ...env } });
+    server.#child = new Child(BINARY, ['--data-dir', server.dataDir], { cwd: server.dataDir, env: { ...listens, ...ofTls, ...env }, logBytesMax });
     try {
       await server.#ready(defaultPorts);
     } catch (error) {
