@@ -81,11 +81,7 @@ impl Assembly {
             bus.clone(),
             store.clone(),
             flow_encodings,
-            FlowLimits {
-                connections_per_tenant_max: config.limits.connections_per_tenant_max as usize,
-                commands_per_tenant_per_second: config.limits.commands_per_tenant_per_second,
-                commands_per_tenant_burst: config.limits.commands_per_tenant_burst,
-            },
+            flow_limits(config),
             backups::settings(config)?,
             compliance::settings(config)?,
         );
@@ -291,6 +287,14 @@ fn transport(
         stop,
         tracker.clone(),
     )
+}
+
+fn flow_limits(config: &Config) -> FlowLimits {
+    FlowLimits {
+        connections_per_tenant_max: config.limits.connections_per_tenant_max as usize,
+        commands_per_tenant_per_second: config.limits.commands_per_tenant_per_second,
+        commands_per_tenant_burst: config.limits.commands_per_tenant_burst,
+    }
 }
 
 fn ingest_settings(config: &Config) -> Outcome<IngestSettings> {
