@@ -49,6 +49,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_reference_is_to_something() {
+        let document = document();
+        let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let mut count = 0;
+        for reference in document.split("\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(parsed.pointer(pointer).is_some(), "{pointer}");
+            count += 1;
+        }
+        assert_ne!(count, 0, "references are found");
+    }
+
+    #[test]
     fn the_committed_document_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/openapi.json");
         let committed = std::fs::read_to_string(path).unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::flow::Flow;
 
 /// A compliance check and what it found.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ShownReport {
+pub(super) struct ComplianceReport {
     #[serde(flatten)]
     check: Check,
     /// As in `SYNC_COMPLETED`; null while it runs.
@@ -49,7 +49,7 @@ pub(super) async fn report(
     let job = found
         .filter(|job| job.kind == JobKind::ComplianceCheck)
         .ok_or_else(no_such_report)?;
-    Ok(Json(ShownReport {
+    Ok(Json(ComplianceReport {
         check: Check::of(&job),
         result: job.result,
     })

@@ -19,7 +19,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Paths, RefOr, Required, Response};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::compliance::ShownReport;
+use super::compliance::ComplianceReport;
 use super::leads::{History, Page};
 use super::write::REPLAYED;
 use crate::authentication::KEY_NAMES;
@@ -103,7 +103,7 @@ answers! {
     Deleted = [replayable(Answer::empty(StatusCode::NO_CONTENT, "The lead is gone."))],
         AUTHENTICATION, PERMISSION, WRITING, CONDITION;
     /// `GET /compliance/reports/{id}`
-    Reported = [Answer::json::<ShownReport>(StatusCode::OK, "The report, or how far the check has come.")],
+    Reported = [Answer::json::<ComplianceReport>(StatusCode::OK, "The report, or how far the check has come.")],
         AUTHENTICATION, PERMISSION, NOT_FOUND;
     /// `GET /events`
     Upgraded = [Answer::empty(StatusCode::SWITCHING_PROTOCOLS, "A WebSocket, from here on.")],
@@ -162,6 +162,7 @@ pub(super) fn without_operations() -> OpenApi {
     let mut schemas = Vec::new();
     collect::<Page>(&mut schemas);
     collect::<History>(&mut schemas);
+    collect::<ComplianceReport>(&mut schemas);
     collect::<Problem>(&mut schemas);
     components.schemas.extend(schemas);
     let tag = |name: &str, about: &str| TagBuilder::new().name(name).description(Some(about)).build();
