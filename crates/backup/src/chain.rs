@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use tidings_store::{JobId, LeadId, Tenant, TenantId};
 use tokio::task::spawn_blocking;
 
+use crate::BackupError;
 use crate::archive::Archive;
 use crate::manifest::{Manifest, RowCounts};
 use crate::row::Row;
 use crate::target::BackupTarget;
-use crate::{BackupError, BackupLimits};
 
 /// A backup and those before it, down to the full one: all there, whole, and fitting each other.
 pub struct Chain {
@@ -33,7 +33,6 @@ pub async fn verify(
     target: &BackupTarget,
     tenant: &TenantId,
     id: Option<JobId>,
-    limits: BackupLimits,
 ) -> Result<Chain, BackupError> {
     let mut manifest = match id {
         Some(id) => target.manifest(tenant, id).await?,
@@ -43,6 +42,7 @@ pub async fn verify(
     };
     let mut links = Vec::new();
     let mut newest = None;
+    // Each stands one lower than the one before, so that there is an end.
     loop {
         let base = manifest.base.clone();
         let (id, sequence, point) = (manifest.id, manifest.sequence, manifest.point);
@@ -53,9 +53,6 @@ pub async fn verify(
         newest.get_or_insert_with(|| (link.archive.manifest().clone(), found));
         links.push(link);
         let Some(base) = base else { break };
-        if links.len() > limits.incrementals_max.max(sequence) as usize {
-            return Err(BackupError::damaged(id, "it stands upon too many others"));
-        }
         let below = target
             .manifest(tenant, base.id)
             .await

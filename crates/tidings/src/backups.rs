@@ -19,7 +19,7 @@ pub(crate) fn settings(config: &Config) -> Outcome<BackupSettings> {
 }
 
 /// How many backups stay.
-pub(crate) fn limits(config: &Config) -> BackupLimits {
+fn limits(config: &Config) -> BackupLimits {
     BackupLimits {
         full_backups_max: config.backup.full_backups_max as usize,
         incrementals_max: config.backup.incrementals_max,

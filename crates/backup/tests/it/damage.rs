@@ -3,7 +3,7 @@ use std::fs;
 use tidings_backup::{BackupError, BackupType, verify};
 use tidings_store::JobId;
 
-use crate::fixture::{Fixture, LIMITS, tenant};
+use crate::fixture::{Fixture, tenant};
 
 /// Tries to restore what was damaged: it is refused, says this, and nothing has changed.
 async fn is_refused(fixture: &Fixture, id: Option<JobId>, what: &str) {
@@ -122,18 +122,18 @@ async fn a_chain_with_a_link_that_is_missing_or_anothers() {
 #[tokio::test]
 async fn what_is_not_there_is_said_to_be_so() {
     let fixture = Fixture::new().await;
-    let none = verify(&fixture.target, &tenant("t1"), None, LIMITS).await;
+    let none = verify(&fixture.target, &tenant("t1"), None).await;
     assert!(matches!(none, Err(BackupError::None { .. })));
-    let unknown = verify(&fixture.target, &tenant("t1"), Some(JobId::generate()), LIMITS).await;
+    let unknown = verify(&fixture.target, &tenant("t1"), Some(JobId::generate())).await;
     assert!(matches!(unknown, Err(BackupError::NotFound { .. })));
     // Data alone is no backup.
     let id = JobId::generate();
     fs::create_dir_all(fixture.file("t1", id, "")).unwrap();
     fs::write(fixture.file("t1", id, "data.json-seq.gz"), "half").unwrap();
-    let unfinished = verify(&fixture.target, &tenant("t1"), Some(id), LIMITS).await;
+    let unfinished = verify(&fixture.target, &tenant("t1"), Some(id)).await;
     assert!(matches!(unfinished, Err(BackupError::NotFound { .. })));
     assert!(matches!(
-        verify(&fixture.target, &tenant("t1"), None, LIMITS).await,
+        verify(&fixture.target, &tenant("t1"), None).await,
         Err(BackupError::None { .. })
     ));
     let nobody = fixture.try_back_up("nobody", BackupType::Full).await;

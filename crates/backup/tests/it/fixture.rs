@@ -152,7 +152,7 @@ impl Fixture {
         id: Option<JobId>,
         replace: bool,
     ) -> Result<Restored, BackupError> {
-        let chain = verify(target, &tenant(tenant_id), id, LIMITS).await?;
+        let chain = verify(target, &tenant(tenant_id), id).await?;
         restore(
             &self.store,
             chain,

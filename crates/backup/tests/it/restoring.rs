@@ -4,7 +4,7 @@ use tidings_store::{
     Attached, JobKind, LeadEdit, LeadFilter, LeadPayload, LeadSearch, LeadStatus, StoreError,
 };
 
-use crate::fixture::{Fixture, LIMITS, new_restore, tenant};
+use crate::fixture::{Fixture, new_restore, tenant};
 
 /// Some of everything, changed in every way between two backups.
 async fn with_history(fixture: &Fixture) -> Vec<tidings_backup::Manifest> {
@@ -230,9 +230,7 @@ async fn a_restore_that_was_given_up_is_done_anew() {
     let expected = fixture.dump("t1").await;
     let other = Fixture::without_tenants().await;
     // It got no further than this.
-    let chain = verify(&fixture.target, &tenant("t1"), None, LIMITS)
-        .await
-        .unwrap();
+    let chain = verify(&fixture.target, &tenant("t1"), None).await.unwrap();
     let row = fixture.store.tenant(&tenant("t1")).await.unwrap().unwrap();
     other
         .store

@@ -27,6 +27,7 @@ mod isolation;
 mod jobs;
 mod leads;
 mod lifecycle;
+mod migrations;
 mod opening;
 mod outbox;
 mod processes;

@@ -137,7 +137,7 @@ impl List {
 impl Verify {
     async fn run(self, config: &Config) -> Outcome {
         let target = backups::target(config)?;
-        let chain = tidings_backup::verify(&target, &self.tenant, self.id, backups::limits(config))
+        let chain = tidings_backup::verify(&target, &self.tenant, self.id)
             .await
             .map_err(backups::failure)?;
         let mut output = io::stdout().lock();

@@ -38,7 +38,7 @@ impl Restore {
     pub(super) async fn run(self, config: &Config, store: &Store) -> Outcome {
         let target = backups::target(config)?;
         // All of it is read and checked before anything is written.
-        let chain = tidings_backup::verify(&target, &self.tenant, self.id, backups::limits(config))
+        let chain = tidings_backup::verify(&target, &self.tenant, self.id)
             .await
             .map_err(backups::failure)?;
         let manifest = chain.newest().clone();
