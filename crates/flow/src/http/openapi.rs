@@ -176,6 +176,10 @@ pub(super) fn without_operations() -> OpenApi {
                 "leads",
                 "The tenant's leads. Reading needs the permission `leads:read`, writing `leads:write`.",
             ),
+            tag(
+                "compliance",
+                "What compliance checks found. Reading needs the permission `compliance:run`.",
+            ),
             tag("events", "The tenant's events, live."),
         ]))
         .build()

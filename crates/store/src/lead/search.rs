@@ -42,7 +42,7 @@ pub struct LeadHits {
 
 impl Store {
     /// Searches a tenant's leads by name, email, company, phone and notes. A query without a searchable term finds
-    /// nothing. Where more than [`SEARCH_TOTAL_MAX`] match, the newest of them are ranked.
+    /// nothing. Where more than [`SEARCH_TOTAL_MAX`] match, those stored last are ranked.
     pub async fn search_leads(
         &self,
         tenant: &TenantId,

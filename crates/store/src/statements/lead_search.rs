@@ -4,21 +4,30 @@
 //! Invariant: every term in the index, and every term looked up in it, begins with its tenant's number in a fixed
 //! width. So a tenant's query cannot even name another tenant's entries.
 //!
-//! What is found is counted and ranked by the index, and by what lies beside it for the filters. Only the leads that are
-//! shown are read: to read ten thousand costs more than all the rest.
+//! Behind it stands the rank of the field that the term is in, so that the index alone tells how good a hit is. Hits are
+//! counted by the index too, and by what lies beside it for the filters. Only the leads that are shown are read: to read ten
+//! thousand costs more than all the rest.
 
 mod postgres;
 mod sqlite;
 
+use std::cmp::Reverse;
+
+use super::leads::{COLUMNS, from_row};
 use super::tenants;
 use crate::database::{Statement, Transaction, sql};
 use crate::lead::search::IndexedTerms;
-use crate::{Lead, LeadHits, LeadSearch, LeadStatus, SEARCH_TOTAL_MAX, StoreError, TenantId};
+use crate::{Lead, LeadEdited, LeadHits, LeadSearch, SEARCH_TOTAL_MAX, StoreError, TenantId};
 
-/// [`SEARCH_TOTAL_MAX`] as the database takes it.
-const HITS_MAX: i64 = SEARCH_TOTAL_MAX.cast_signed();
+/// So many hits are looked at: one more than is counted, which tells that there are more.
+const HITS_MAX: i64 = SEARCH_TOTAL_MAX.cast_signed() + 1;
 /// Heaviest first: the fewer of these it takes to hold all terms of the query, the better the hit.
 const SEARCHED: [&str; 5] = ["name", "email", "company", "phone", "notes"];
+/// The rank of a field, by [`SEARCHED`].
+const FIELD_RANKS: [usize; SEARCHED.len()] = [0, 1, 2, 2, 3];
+/// The rank of a hit is 0 where the name has all terms as whole words, and otherwise one more than the rank of the last
+/// field that it takes; so this is the rank of every hit.
+const ANY_RANK: usize = 4;
 
 /// Makes a lead findable.
 pub(crate) async fn insert(
@@ -27,60 +36,39 @@ pub(crate) async fn insert(
     number: i64,
     lead: &Lead,
 ) -> Result<(), StoreError> {
-    insert_all(transaction, tenant, [(number, lead)]).await
+    insert_all(transaction, tenant, &[(number, lead)]).await
 }
 
-/// Makes leads findable, each by its number; at least one.
-pub(super) async fn insert_all<'a>(
+/// Makes leads of one tenant findable, each by its number; at least one.
+pub(super) async fn insert_all(
     transaction: &mut Transaction,
     tenant: i64,
-    leads: impl IntoIterator<Item = (i64, &'a Lead)>,
-) -> Result<(), StoreError> {
-    let is_postgres = transaction.is_postgres();
-    let mut query = if is_postgres {
-        sql("INSERT INTO lead_search (number, status, created_at, document) VALUES ")
-    } else {
-        sql("INSERT INTO lead_search (rowid, terms) VALUES ")
-    };
-    for (position, (number, lead)) in leads.into_iter().enumerate() {
-        let mut terms = IndexedTerms::default();
-        let columns = lead
-            .payload
-            .texts(SEARCHED)
-            .map(|text| terms.of(text.as_deref().unwrap_or_default()));
-        query
-            .push(if position == 0 { "(" } else { ", (" })
-            .push_bind(number);
-        if is_postgres {
-            query.push(", ").push_bind(lead.status.as_str());
-            query.push(", ").push_bind(lead.created_at.as_millis());
-            query
-                .push(", CAST(")
-                .push_bind(postgres::document(tenant, &columns));
-            query.push(" AS tsvector)");
-        } else {
-            query.push(", ").push_bind(sqlite::document(tenant, &columns));
-        }
-        query.push(")");
-    }
-    query.execute(transaction).await?;
-    Ok(())
-}
-
-/// Tells the index a lead's new status. `SQLite` has that in an index of the leads themselves.
-pub(super) async fn set_status(
-    transaction: &mut Transaction,
-    number: i64,
-    status: LeadStatus,
+    leads: &[(i64, &Lead)],
 ) -> Result<(), StoreError> {
     if transaction.is_postgres() {
-        sql("UPDATE lead_search SET status = $1 WHERE number = $2")
-            .bind(status.as_str())
-            .bind(number)
-            .execute(transaction)
-            .await?;
+        postgres::insert_all(transaction, tenant, leads).await
+    } else {
+        sqlite::insert_all(transaction, tenant, leads).await
     }
-    Ok(())
+}
+
+/// Makes a lead findable by what an edit left.
+pub(super) async fn update(
+    transaction: &mut Transaction,
+    number: i64,
+    edited: &LeadEdited,
+) -> Result<(), StoreError> {
+    let (before, after) = (&edited.before, &edited.after);
+    let has_new_status = before.status != after.status;
+    if before.payload != after.payload || (has_new_status && !transaction.is_postgres()) {
+        let tenant = tenants::number(transaction, &after.tenant_id).await?;
+        delete(transaction, number).await?;
+        insert(transaction, tenant.unwrap_or_default(), number, after).await
+    } else if has_new_status {
+        postgres::set_status(transaction, number, after.status).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes a lead unfindable.
@@ -94,6 +82,25 @@ pub(super) async fn delete(transaction: &mut Transaction, number: i64) -> Result
     Ok(())
 }
 
+/// What finds the hits of a search.
+enum Hits {
+    Sqlite(sqlite::Hits),
+    Postgres(postgres::Hits),
+}
+
+impl Hits {
+    /// The numbers of the leads that are hits of this rank or a better one and have at least this number, highest first.
+    /// False, and nothing, where there is none for sure.
+    fn push<'q>(&'q self, query: &mut Statement<'q>, rank: usize, lowest: i64, limit: i64) -> bool {
+        match self {
+            Hits::Sqlite(hits) => hits.push(query, rank, lowest, limit),
+            Hits::Postgres(hits) => hits.push(query, rank, lowest, limit),
+        }
+    }
+}
+
+/// Equally good hits are told apart by the leads' numbers, which grow: those stored last are shown, and among these the
+/// newest comes first.
 pub(crate) async fn search(
     transaction: &mut Transaction,
     tenant: &TenantId,
@@ -104,11 +111,101 @@ pub(crate) async fn search(
     let Some(number) = tenants::number(transaction, tenant).await? else {
         return Ok(LeadHits::default());
     };
-    if transaction.is_postgres() {
-        postgres::search(transaction, (tenant, number), search, terms, limit).await
+    let hits = if transaction.is_postgres() {
+        Hits::Postgres(postgres::Hits::of(transaction, number, search, terms).await?)
     } else {
-        sqlite::search(transaction, (tenant, number), search, terms, limit).await
+        Hits::Sqlite(sqlite::Hits::of(transaction, (tenant, number), search, terms).await?)
+    };
+    let found = newest(transaction, tenant, &hits, limit).await?;
+    let mut best: Vec<Lead> = Vec::new();
+    let is_many = found.total > SEARCH_TOTAL_MAX;
+    if let (Hits::Postgres(hits), true) = (&hits, is_many) {
+        best = hits.best(transaction, tenant, found.lowest, limit).await?;
+    } else if found.total > 0 {
+        for rank in 0..ANY_RANK {
+            let leads = of_rank(transaction, tenant, (&hits, rank), found.lowest, limit).await?;
+            if add(&mut best, leads, limit) {
+                break;
+            }
+        }
+        add(&mut best, found.leads, limit);
     }
+    Ok(LeadHits {
+        leads: best,
+        total: found.total.min(SEARCH_TOTAL_MAX),
+    })
+}
+
+/// Adds the hits of the next rank, with those of the ranks before among them, and tells whether there are enough.
+fn add(best: &mut Vec<Lead>, leads: Vec<Lead>, limit: u32) -> bool {
+    let better = best.len();
+    for lead in leads {
+        if best.len() < limit as usize && best[..better].iter().all(|better| better.id != lead.id) {
+            best.push(lead);
+        }
+    }
+    best[better..].sort_by_key(|lead| Reverse(lead.created_at));
+    best.len() == limit as usize
+}
+
+struct Newest {
+    leads: Vec<Lead>,
+    /// How many match, up to [`HITS_MAX`].
+    total: u64,
+    /// The lowest of their numbers.
+    lowest: i64,
+}
+
+/// The hits with the highest numbers, whatever their rank.
+async fn newest(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    hits: &Hits,
+    limit: u32,
+) -> Result<Newest, StoreError> {
+    let mut found = Newest {
+        leads: Vec::new(),
+        total: 0,
+        lowest: 0,
+    };
+    let mut query = sql("WITH hit AS MATERIALIZED (");
+    if !hits.push(&mut query, ANY_RANK, 0, HITS_MAX) {
+        return Ok(found);
+    }
+    query.push("), newest AS (SELECT number FROM hit ORDER BY number DESC LIMIT ");
+    query.push_bind(limit).push(") SELECT ").push(COLUMNS);
+    query.push(", (SELECT count(*) FROM hit), (SELECT min(number) FROM hit)");
+    push_leads(&mut query, tenant);
+    for row in query.fetch_all(transaction).await? {
+        (found.total, found.lowest) = (row.number(8)?, row.get(9)?);
+        found.leads.push(from_row(&row)?);
+    }
+    Ok(found)
+}
+
+/// The hits of this rank and better ones with the highest numbers.
+async fn of_rank(
+    transaction: &mut Transaction,
+    tenant: &TenantId,
+    (hits, rank): (&Hits, usize),
+    lowest: i64,
+    limit: u32,
+) -> Result<Vec<Lead>, StoreError> {
+    let mut query = sql("WITH newest AS MATERIALIZED (");
+    if !hits.push(&mut query, rank, lowest, i64::from(limit)) {
+        return Ok(Vec::new());
+    }
+    query.push(") SELECT ").push(COLUMNS);
+    push_leads(&mut query, tenant);
+    query.fetch_all(transaction).await?.iter().map(from_row).collect()
+}
+
+/// From the numbers to the leads, which the walls between tenants guard.
+fn push_leads<'q>(query: &mut Statement<'q>, tenant: &'q TenantId) {
+    // In this order on SQLite, which takes CROSS for that.
+    query.push(" FROM newest CROSS JOIN lead l WHERE l.number = newest.number AND l.tenant_id = ");
+    query.push_bind(tenant.as_str());
+    query.push(" ORDER BY newest.number DESC");
 }
 
 /// The leads' numbers that match, as a query within another.
@@ -126,8 +223,25 @@ pub(super) fn push_numbers<'q>(query: &mut Statement<'q>, transaction: &Transact
 /// All of the terms, each as a prefix, in the database's query language.
 pub(super) fn match_expression(transaction: &Transaction, tenant: i64, terms: &[String]) -> String {
     if transaction.is_postgres() {
-        postgres::prefixes(tenant, terms)
+        postgres::expression(tenant, terms, ANY_RANK)
     } else {
         sqlite::prefixes(tenant, terms)
     }
+}
+
+/// A lead's terms as they stand in the index.
+fn terms_in_index(tenant: i64, lead: &Lead) -> Vec<String> {
+    let mut indexed = IndexedTerms::default();
+    let mut terms = Vec::new();
+    let texts = lead.payload.texts(SEARCHED);
+    for (text, rank) in texts.iter().zip(FIELD_RANKS) {
+        let of_field = indexed.of(text.as_deref().unwrap_or_default());
+        terms.extend(of_field.iter().map(|term| in_index(tenant, rank, term)));
+    }
+    terms
+}
+
+/// A term as it stands in the index. Terms hold letters and digits only, so that quotes suffice around them in a query.
+fn in_index(tenant: i64, rank: usize, term: &str) -> String {
+    format!("{tenant:08x}{rank}{term}")
 }

@@ -70,10 +70,11 @@ pub(crate) async fn insert_all(
     for row in query.fetch_all(transaction).await? {
         numbers.insert(row.get::<Vec<u8>>(0)?, row.get::<i64>(1)?);
     }
-    let numbered = leads
+    let numbered: Vec<(i64, &Lead)> = leads
         .iter()
-        .filter_map(|lead| Some((*numbers.get(lead.id.as_bytes())?, lead)));
-    lead_search::insert_all(transaction, number, numbered).await?;
+        .filter_map(|lead| Some((*numbers.get(lead.id.as_bytes())?, lead)))
+        .collect();
+    lead_search::insert_all(transaction, number, &numbered).await?;
     lead_counts::count_all(transaction, leads).await
 }
 
@@ -113,16 +114,8 @@ pub(crate) async fn update(transaction: &mut Transaction, edited: &LeadEdited) -
     if edited.before.status != lead.status {
         lead_counts::count(transaction, &edited.before, -1).await?;
         lead_counts::count(transaction, lead, 1).await?;
-        lead_search::set_status(transaction, number, lead.status).await?;
     }
-    if edited.before.payload != lead.payload {
-        let tenant = tenants::number(transaction, &lead.tenant_id)
-            .await?
-            .unwrap_or_default();
-        lead_search::delete(transaction, number).await?;
-        lead_search::insert(transaction, tenant, number, lead).await?;
-    }
-    Ok(())
+    lead_search::update(transaction, number, edited).await
 }
 
 pub(crate) async fn delete(transaction: &mut Transaction, lead: &Lead) -> Result<(), StoreError> {
@@ -202,7 +195,15 @@ impl<'a> Matching<'a> {
 
     fn push_conditions<'q>(&'q self, query: &mut Statement<'q>, transaction: &Transaction) {
         query.push("l.tenant_id = ").push_bind(self.tenant.as_str());
-        push_status_and_range(query, self.filter.status, self.filter.created);
+        if let Some(status) = self.filter.status {
+            query.push(" AND l.status = ").push_bind(status.as_str());
+        }
+        if let Some(from) = self.filter.created.from {
+            query.push(" AND l.created_at >= ").push_bind(from.as_millis());
+        }
+        if let Some(to) = self.filter.created.to {
+            query.push(" AND l.created_at <= ").push_bind(to.as_millis());
+        }
         if let Some(source) = &self.filter.source {
             query.push(" AND l.source = ").push_bind(source.as_str());
         }
@@ -211,23 +212,6 @@ impl<'a> Matching<'a> {
             lead_search::push_numbers(query, transaction, expression);
             query.push(")");
         }
-    }
-}
-
-/// Conditions on columns that one table alone of the query has.
-pub(super) fn push_status_and_range(
-    query: &mut Statement<'_>,
-    status: Option<LeadStatus>,
-    created: TimeRange,
-) {
-    if let Some(status) = status {
-        query.push(" AND status = ").push_bind(status.as_str());
-    }
-    if let Some(from) = created.from {
-        query.push(" AND created_at >= ").push_bind(from.as_millis());
-    }
-    if let Some(to) = created.to {
-        query.push(" AND created_at <= ").push_bind(to.as_millis());
     }
 }
 

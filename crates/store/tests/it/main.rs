@@ -34,6 +34,8 @@ mod processes;
 mod reports;
 mod requests;
 mod search;
+mod search_filters;
+mod search_model;
 mod tenant_deletion;
 mod tenants;
 mod tenants_apart;

@@ -10,7 +10,31 @@ on_each_backend! {
     leads_of_an_older_schema_are_found,
 }
 
+/// What a search index held before a migration, the one with this name, of a lead called Ann.
+const OLDER: [(&str, &str, &str); 2] = [
+    (
+        "0008_search.sql",
+        "INSERT INTO lead_search (rowid, name) VALUES (1, '00000001ann')",
+        "INSERT INTO lead_search (number, document) VALUES (1, $$'00000001ann':1A$$)",
+    ),
+    (
+        "0009_search_filters.sql",
+        "INSERT INTO lead_search (rowid, terms) VALUES (1, '000000010ann')",
+        "INSERT INTO lead_search (number, status, created_at, document) VALUES (1, 'LOST', 5, $$'00000001ann':1A$$)",
+    ),
+];
+
 async fn leads_of_an_older_schema_are_found(backend: Backend) {
+    for (migration, on_sqlite, on_postgres) in OLDER {
+        let entry = match backend {
+            Backend::Sqlite => on_sqlite,
+            Backend::Postgres => on_postgres,
+        };
+        is_found_after(backend, migration, entry).await;
+    }
+}
+
+async fn is_found_after(backend: Backend, migration: &str, entry: &str) {
     let empty = Fixture::empty(backend).await;
     let folder = match backend {
         Backend::Sqlite => concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite"),
@@ -21,10 +45,7 @@ async fn leads_of_an_older_schema_are_found(backend: Backend) {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    let version = files
-        .iter()
-        .position(|file| file.to_string_lossy().ends_with("_search.sql"))
-        .unwrap();
+    let version = files.iter().position(|file| file.ends_with(migration)).unwrap();
     let older: String = files[..version]
         .iter()
         .map(|file| std::fs::read_to_string(file).unwrap())
@@ -39,8 +60,7 @@ async fn leads_of_an_older_schema_are_found(backend: Backend) {
                 .unwrap();
             let sql = format!(
                 "{older} PRAGMA user_version = {version}; {tenant_and_lead}
-                 VALUES (x'0123456789abcdef0123456789abcdef', 'demo1', 'form', 'LOST', '{{}}', 5, 5);
-                 INSERT INTO lead_search (rowid, name) VALUES (1, '00000001ann');"
+                 VALUES (x'0123456789abcdef0123456789abcdef', 'demo1', 'form', 'LOST', '{{}}', 5, 5); {entry};"
             );
             sqlx::raw_sql(AssertSqlSafe(sql))
                 .execute(&mut connection)
@@ -53,7 +73,7 @@ async fn leads_of_an_older_schema_are_found(backend: Backend) {
                 "SET tidings.tenant = '*'; {older} CREATE TABLE schema_version (version BIGINT NOT NULL);
                  INSERT INTO schema_version VALUES ({version}); {tenant_and_lead}
                  VALUES (decode('0123456789abcdef0123456789abcdef', 'hex'), 'demo1', 'form', 'LOST', '{{}}', 5, 5);
-                 INSERT INTO lead_search (number, document) VALUES (1, $$'00000001ann':1A$$);"
+                 {entry};"
             );
             statement(&empty.url, sql).await;
         }
@@ -61,13 +81,14 @@ async fn leads_of_an_older_schema_are_found(backend: Backend) {
     let mut options = StoreOptions::new(&empty.url);
     options.migrate = true;
     let store = Store::open_with(options).await.unwrap();
-    for (status, to, expected) in [
-        (LeadStatus::Lost, 5, 1),
-        (LeadStatus::Lost, 4, 0),
-        (LeadStatus::New, 5, 0),
+    for (query, status, to, expected) in [
+        ("an", LeadStatus::Lost, 5, 1),
+        ("ann", LeadStatus::Lost, 5, 1),
+        ("an", LeadStatus::Lost, 4, 0),
+        ("an", LeadStatus::New, 5, 0),
     ] {
         let search = LeadSearch {
-            query: "an".to_owned(),
+            query: query.to_owned(),
             status: Some(status),
             created: TimeRange {
                 from: None,

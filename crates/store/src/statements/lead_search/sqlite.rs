@@ -1,159 +1,167 @@
-//! The search index in `SQLite`: one text for each lead, of terms that say what a hit in their field is worth.
+//! The search index in `SQLite`: one text for each lead, its terms and its status.
 //!
-//! Such an index gives the leads that match fast. What it tells of a single lead (`bm25` asks it for each hit) costs about
-//! as much as to read the lead.
+//! Such an index gives the leads that match fast, in the order of their numbers, from either end. What it tells of a single
+//! lead (`bm25` asks it for each hit) costs about as much as to read the lead.
 
-use super::super::leads::{COLUMNS, from_row, push_status_and_range};
-use super::{HITS_MAX, SEARCHED};
-use crate::database::{Row, Transaction, sql};
-use crate::{Lead, LeadHits, LeadSearch, SEARCH_TOTAL_MAX, StoreError, TenantId};
+use std::collections::BTreeMap;
 
-/// The rank of a field, by [`SEARCHED`], which stands between the tenant's number and the term.
-const RANKS: [usize; SEARCHED.len()] = [0, 1, 2, 2, 3];
-const RANKS_MAX: usize = 4;
+use tidings_wire::time::Timestamp;
+
+use super::{ANY_RANK, in_index, terms_in_index};
+use crate::database::{Statement, Transaction, sql};
+use crate::{Lead, LeadSearch, LeadStatus, StoreError, TenantId, TimeRange};
+
 /// As many words of the index are looked up in place of a query's prefixes.
 const WORDS_MAX: usize = 256;
+/// Prefixes of so many characters have entries of their own.
+const INDEXED_PREFIX_CHARACTERS_MAX: usize = 2;
+const DAY_MS: i64 = 86_400_000;
 
 /// What to look up for a term, in the fields of each rank; `None` where no word begins so.
-type Lookups = [Option<String>; RANKS_MAX];
+type Lookups = [Option<String>; ANY_RANK];
 
-pub(super) async fn search(
+/// Makes leads findable.
+pub(super) async fn insert_all(
     transaction: &mut Transaction,
-    (tenant, number): (&TenantId, i64),
-    search: &LeadSearch,
-    terms: &[String],
-    limit: u32,
-) -> Result<LeadHits, StoreError> {
-    let words_max = WORDS_MAX / (terms.len() * RANKS_MAX);
-    let mut lookups = Vec::with_capacity(terms.len());
-    for term in terms {
-        lookups.push(look_up(transaction, number, term, words_max).await?);
+    tenant: i64,
+    leads: &[(i64, &Lead)],
+) -> Result<(), StoreError> {
+    let mut query = sql("INSERT INTO lead_search (rowid, terms) VALUES ");
+    let mut days = BTreeMap::new();
+    for (position, (number, lead)) in leads.iter().enumerate() {
+        let mut terms = terms_in_index(tenant, lead);
+        terms.push(status_in_index(tenant, lead.status));
+        query.push(if position == 0 { "(" } else { ", (" });
+        query.push_bind(*number).push(", ");
+        query.push_bind(terms.join(" ")).push(")");
+        let day = (lead.tenant_id.as_str(), day_of(lead.created_at.as_millis()));
+        let (lowest, highest) = days.entry(day).or_insert((*number, *number));
+        (*lowest, *highest) = ((*lowest).min(*number), (*highest).max(*number));
     }
-    let Some(anywhere) = up_to_rank(&lookups, RANKS_MAX) else {
-        return Ok(LeadHits::default());
-    };
-    let mut pass = Pass {
-        oldest: 0,
-        is_backward: false,
-    };
-    let mut all = newest(transaction, tenant, &anywhere, search, limit, pass).await?;
-    if total(&all)? > SEARCH_TOTAL_MAX {
-        pass.is_backward = true;
-        all = newest(transaction, tenant, &anywhere, search, limit, pass).await?;
-        pass.oldest = all.first().map_or(Ok(0), |row| row.get(9))?;
+    query.execute(transaction).await?;
+    for ((tenant, day), (lowest, highest)) in days {
+        sql(
+            "INSERT INTO lead_search_day (tenant_id, day, lowest, highest) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (tenant_id, day) DO UPDATE
+             SET lowest = min(lowest, excluded.lowest), highest = max(highest, excluded.highest)",
+        )
+        .bind(tenant)
+        .bind(day)
+        .bind(lowest)
+        .bind(highest)
+        .execute(transaction)
+        .await?;
     }
-    let total = total(&all)?;
-    if total == 0 {
-        return Ok(LeadHits::default());
-    }
+    Ok(())
+}
 
-    let mut best = Best::of(limit);
-    let ranks = (1..RANKS_MAX).map(|rank| up_to_rank(&lookups, rank));
-    let whole_words = up_to_rank(&lookups, 1).map(|_| whole_words(number, terms));
-    for expression in std::iter::once(whole_words).chain(ranks).flatten() {
-        best.add(&newest(transaction, tenant, &expression, search, limit, pass).await?)?;
-        if best.is_full() {
-            break;
+fn day_of(millis: i64) -> i64 {
+    millis.div_euclid(DAY_MS)
+}
+
+/// What finds the hits of a search.
+pub(super) struct Hits {
+    /// For each rank; `None` where there are none.
+    expressions: [Option<String>; ANY_RANK + 1],
+    created: TimeRange,
+    /// Between these are the numbers of the leads of that span of time.
+    lowest: i64,
+    highest: i64,
+}
+
+impl Hits {
+    pub(super) async fn of(
+        transaction: &mut Transaction,
+        (tenant, number): (&TenantId, i64),
+        search: &LeadSearch,
+        terms: &[String],
+    ) -> Result<Hits, StoreError> {
+        let words_max = WORDS_MAX / (terms.len() * ANY_RANK);
+        let mut lookups = Vec::with_capacity(terms.len());
+        for term in terms {
+            lookups.push(look_up(transaction, number, term, words_max).await?);
         }
-    }
-    best.add(&all)?;
-    Ok(LeadHits {
-        leads: best.leads,
-        total,
-    })
-}
-
-/// The best hits, which come rank by rank, each time with those of the ranks before among them.
-struct Best {
-    leads: Vec<Lead>,
-    limit: usize,
-}
-
-impl Best {
-    fn of(limit: u32) -> Best {
-        Best {
-            leads: Vec::new(),
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        let status = search
+            .status
+            .map(|status| format!(" AND \"{}\"", status_in_index(number, status)));
+        let expressions = std::array::from_fn(|rank| {
+            let of_terms = match rank {
+                // Where the name has no words that begin so, it has none of them.
+                0 => up_to_rank(&lookups, 1).map(|_| whole_words(number, terms)),
+                _ => up_to_rank(&lookups, rank),
+            }?;
+            Some(of_terms + status.as_deref().unwrap_or_default())
+        });
+        let (mut lowest, mut highest) = (0, i64::MAX);
+        if search.created != TimeRange::default() {
+            let (from, to) = millis(search.created);
+            let row = sql(
+                "SELECT coalesce(min(lowest), 0), coalesce(max(highest), -1) FROM lead_search_day
+                 WHERE tenant_id = $1 AND day BETWEEN $2 AND $3",
+            )
+            .bind(tenant.as_str())
+            .bind(day_of(from))
+            .bind(day_of(to))
+            .fetch_one(transaction)
+            .await?;
+            (lowest, highest) = (row.get(0)?, row.get(1)?);
         }
+        Ok(Hits {
+            expressions,
+            created: search.created,
+            lowest,
+            highest,
+        })
     }
 
-    fn is_full(&self) -> bool {
-        self.leads.len() >= self.limit
-    }
-
-    fn add(&mut self, rows: &[Row]) -> Result<(), StoreError> {
-        for row in rows {
-            let lead = from_row(row)?;
-            if !self.is_full() && self.leads.iter().all(|better| better.id != lead.id) {
-                self.leads.push(lead);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How the index is gone through: forward, which is twice as fast, until there is more than is counted; or backward, which
-/// gives the newest of so many. Leads below a number are left out.
-#[derive(Clone, Copy)]
-struct Pass {
-    oldest: i64,
-    is_backward: bool,
-}
-
-/// How many match, as [`newest`] gives it.
-fn total(rows: &[Row]) -> Result<u64, StoreError> {
-    rows.first().map_or(Ok(0), |row| row.number(8))
-}
-
-/// The newest leads that match; behind each, how many do, and their lowest number.
-async fn newest(
-    transaction: &mut Transaction,
-    tenant: &TenantId,
-    expression: &str,
-    search: &LeadSearch,
-    limit: u32,
-    pass: Pass,
-) -> Result<Vec<Row>, StoreError> {
-    // All that is asked of a lead is in that index, which is a tenth as wide as the leads.
-    let mut query = sql("WITH hit AS MATERIALIZED (SELECT lead.number, lead.created_at
-         FROM lead_search CROSS JOIN lead INDEXED BY lead_by_number ON lead.number = lead_search.rowid
-         WHERE lead_search MATCH ");
-    query
-        .push_bind(expression)
-        .push(" AND lead_search.rowid >= ")
-        .push_bind(pass.oldest);
-    push_status_and_range(&mut query, search.status, search.created);
-    if pass.is_backward {
+    pub(super) fn push<'q>(
+        &'q self,
+        query: &mut Statement<'q>,
+        rank: usize,
+        lowest: i64,
+        limit: i64,
+    ) -> bool {
+        let Some(expression) = &self.expressions[rank] else {
+            return false;
+        };
+        query.push("SELECT rowid AS number FROM lead_search WHERE lead_search MATCH ");
+        query.push_bind(expression.as_str());
         query
-            .push(" ORDER BY lead_search.rowid DESC LIMIT ")
-            .push_bind(HITS_MAX);
-    } else {
-        query
-            .push(" ORDER BY lead_search.rowid LIMIT ")
-            .push_bind(HITS_MAX + 1);
+            .push(" AND rowid BETWEEN ")
+            .push_bind(lowest.max(self.lowest));
+        query.push(" AND ").push_bind(self.highest);
+        if self.created != TimeRange::default() {
+            let (from, to) = millis(self.created);
+            // In an index that is a tenth as wide as the leads.
+            query.push(
+                " AND (SELECT created_at FROM lead INDEXED BY lead_created_by_number
+                       WHERE lead.number = lead_search.rowid) BETWEEN ",
+            );
+            query.push_bind(from).push(" AND ").push_bind(to);
+        }
+        query.push(" ORDER BY rowid DESC LIMIT ").push_bind(limit);
+        true
     }
-    query.push(
-        "), newest AS (SELECT number, created_at FROM hit ORDER BY created_at DESC, number DESC LIMIT ",
-    );
-    query.push_bind(limit).push(") SELECT ").push(COLUMNS);
-    query.push(
-        ", (SELECT count(*) FROM hit), (SELECT min(number) FROM hit)
-         FROM newest CROSS JOIN lead l ON l.number = newest.number WHERE l.tenant_id = ",
-    );
-    query.push_bind(tenant.as_str());
-    query.push(" ORDER BY newest.created_at DESC, newest.number DESC");
-    query.fetch_all(transaction).await
+}
+
+fn millis(created: TimeRange) -> (i64, i64) {
+    (
+        created.from.map_or(i64::MIN, Timestamp::as_millis),
+        created.to.map_or(i64::MAX, Timestamp::as_millis),
+    )
 }
 
 /// What finds a term in the fields of each rank: the words that it begins, or, if those are too many, the prefix. Before a
-/// prefix is looked up, the entries of all its words are gathered, a million of them maybe; the entries of words are
-/// passed over where another term has none.
+/// prefix that has no entries of its own is looked up, those of all its words are gathered, a million of them maybe; the
+/// entries of words are passed over where another term has none.
 async fn look_up(
     transaction: &mut Transaction,
     tenant: i64,
     term: &str,
     words_max: usize,
 ) -> Result<Lookups, StoreError> {
+    let is_indexed = term.chars().count() <= INDEXED_PREFIX_CHARACTERS_MAX;
+    let words_max = if is_indexed { 0 } else { words_max };
     let mut lookups = Lookups::default();
     for (rank, lookup) in lookups.iter_mut().enumerate() {
         let prefix = in_index(tenant, rank, term);
@@ -201,7 +209,7 @@ fn up_to_rank(lookups: &[Lookups], ranks: usize) -> Option<String> {
     Some(terms.join(" AND "))
 }
 
-/// All terms as whole words of the first rank.
+/// All terms as whole words of the name.
 fn whole_words(tenant: i64, terms: &[String]) -> String {
     let terms: Vec<String> = terms
         .iter()
@@ -212,26 +220,15 @@ fn whole_words(tenant: i64, terms: &[String]) -> String {
 
 /// All of the terms, each as a prefix, whatever their rank.
 pub(super) fn prefixes(tenant: i64, terms: &[String]) -> String {
-    let prefixes = |term| {
-        let lookups: [String; RANKS_MAX] =
+    let prefixes = |term: &String| {
+        let lookups: [String; ANY_RANK] =
             std::array::from_fn(|rank| format!("\"{}\"*", in_index(tenant, rank, term)));
         format!("({})", lookups.join(" OR "))
     };
-    let terms: Vec<String> = terms.iter().map(|term| prefixes(term)).collect();
-    terms.join(" AND ")
+    terms.iter().map(prefixes).collect::<Vec<_>>().join(" AND ")
 }
 
-/// What the index has of a lead.
-pub(super) fn document(tenant: i64, columns: &[Vec<String>; SEARCHED.len()]) -> String {
-    let terms: Vec<String> = columns
-        .iter()
-        .zip(RANKS)
-        .flat_map(|(terms, rank)| terms.iter().map(move |term| in_index(tenant, rank, term)))
-        .collect();
-    terms.join(" ")
-}
-
-/// A term as it stands in the index. Terms hold letters and digits only, so that quotes suffice around them.
-fn in_index(tenant: i64, rank: usize, term: &str) -> String {
-    format!("{tenant:08x}{rank}{term}")
+/// A lead's status as it stands in the index: no rank is called `s`.
+fn status_in_index(tenant: i64, status: LeadStatus) -> String {
+    format!("{tenant:08x}s{}", status.as_str())
 }
