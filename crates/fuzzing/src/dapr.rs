@@ -22,10 +22,11 @@ pub(crate) fn run(input: &[u8]) {
     }
     let events = dapr(&headers, rest);
     assert!(events.len() <= 1_000);
-    for (room, data) in events.into_iter().flatten() {
+    for (rooms, data) in events.into_iter().flatten() {
+        assert_eq!(rooms.len(), 1);
         let json: &RawValue = serde_json::from_str(&data).expect("data is JSON");
         assert!(data.starts_with('{') && minify(json) == data, "{data}");
-        let user = room.as_str().strip_prefix("user:").expect("a user's room");
+        let user = rooms[0].as_str().strip_prefix("user:").expect("a user's room");
         assert!((1..=200).contains(&user.len()));
         if let Ok(value) = serde_json::from_str::<Value>(&data) {
             check_user(&value, user);

@@ -64,7 +64,7 @@ mod tests {
         counters.count(Outcome::Duplicate);
         assert_eq!(
             counters.dropped().map(|(_, count)| count).collect::<Vec<_>>(),
-            [1, 2, 3, 4, 5]
+            [1, 2, 3, 4, 5, 6]
         );
         assert_eq!(
             counters.retried().map(|(_, count)| count).collect::<Vec<_>>(),

@@ -132,6 +132,7 @@ impl Inner {
         self.ingest
             .take(Delivery {
                 source: SOURCE,
+                topic: Some(&self.settings.topic),
                 received,
                 original,
                 dead_letters,
@@ -144,7 +145,10 @@ impl Inner {
     async fn take_batch(&self, events: &[envelope::Original<'_>]) -> Status {
         let mut dropped = Vec::new();
         for event in events {
-            let outcome = self.ingest.attempt(SOURCE, event.structured()).await;
+            let outcome = self
+                .ingest
+                .attempt(SOURCE, Some(&self.settings.topic), event.structured())
+                .await;
             if let Outcome::Dropped(_) = outcome {
                 dropped.push((event, outcome));
                 continue;

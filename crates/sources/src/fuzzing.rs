@@ -3,19 +3,21 @@
 use axum::http::HeaderMap;
 use tidings_hub::RoomName;
 
-use crate::{DropReason, Received, UserPaths, dapr, payload};
+use crate::ingest::open;
+use crate::route::{Routable, Routes};
+use crate::{DropReason, dapr};
 
-/// What a delivery's events come to: the room and the data of each, or why it is dropped.
-pub fn dapr(headers: &HeaderMap, body: &[u8]) -> Vec<Result<(RoomName, String), DropReason>> {
-    let paths = UserPaths::default();
+/// What a delivery's events come to: the rooms and the data of each, or why it is dropped.
+pub fn dapr(headers: &HeaderMap, body: &[u8]) -> Vec<Result<(Vec<RoomName>, String), DropReason>> {
+    let routes = Routes::default();
     let read = |received| {
-        let data = match received {
-            Received::CloudEvent(event) => event.data,
-            Received::Bare(data) => data,
-            Received::Unreadable(reason) => return Err(reason),
-        };
-        let data = payload::object(data)?;
-        Ok((paths.room(&data)?, data.get().to_owned()))
+        let (attributes, data) = open(received)?;
+        let destination = routes.route(Routable {
+            topic: None,
+            attributes: attributes.as_ref(),
+            data: &data,
+        })?;
+        Ok((destination.rooms, data.get().to_owned()))
     };
     dapr::received(headers, body).into_iter().map(read).collect()
 }

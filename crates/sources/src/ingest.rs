@@ -1,22 +1,21 @@
 //! From an event as received to its outcome.
 
 use crate::payload;
-use crate::{Admission, DropReason, IngestCounters, Outcome, RetryReason, UserPaths, Window};
+use crate::route::{Attributes, Routable, Routes};
+use crate::{Admission, DropReason, IngestCounters, Outcome, RetryReason, Window};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_bus::{Bus, BusError};
-use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
+use tidings_hub::{Event, EventId};
 use tidings_store::{Clock, NewDeadLetter, Store};
 use tidings_wire::cloudevents::{CloudEvent, Data};
 
 /// How events are taken in.
 #[derive(Clone, Debug)]
 pub struct IngestSettings {
-    /// Where the user stands in an event's data.
-    pub user_paths: UserPaths,
-    /// The kind that clients are told.
-    pub kind: Box<str>,
+    /// Where events go.
+    pub routes: Routes,
     /// Events remembered against redelivery.
     pub dedupe_events_max: usize,
     /// How long an event is remembered.
@@ -28,8 +27,7 @@ pub struct IngestSettings {
 impl Default for IngestSettings {
     fn default() -> IngestSettings {
         IngestSettings {
-            user_paths: UserPaths::default(),
-            kind: "task_update".into(),
+            routes: Routes::default(),
             dedupe_events_max: 100_000,
             dedupe_age_max: Duration::from_mins(10),
             publish_timeout: Duration::from_secs(5),
@@ -42,8 +40,7 @@ pub struct Ingest {
     bus: Arc<dyn Bus>,
     store: Store,
     clock: Clock,
-    user_paths: UserPaths,
-    kind: Box<str>,
+    routes: Routes,
     window: Window,
     publish_timeout: Duration,
     counters: IngestCounters,
@@ -53,6 +50,8 @@ pub struct Ingest {
 pub struct Delivery<'a> {
     /// The source, for the event and for its dead letter.
     pub source: &'static str,
+    /// The topic that it came from.
+    pub topic: Option<&'a str>,
     /// The event, as far as it could be read.
     pub received: Received,
     /// What a dead letter will hold.
@@ -87,8 +86,7 @@ impl Ingest {
             bus,
             store,
             clock: Clock::system(),
-            user_paths: settings.user_paths,
-            kind: settings.kind,
+            routes: settings.routes,
             window: Window::new(settings.dedupe_events_max, settings.dedupe_age_max),
             publish_timeout: settings.publish_timeout,
             counters: IngestCounters::default(),
@@ -109,17 +107,18 @@ impl Ingest {
     pub async fn take(&self, delivery: Delivery<'_>) -> Outcome {
         let Delivery {
             source,
+            topic,
             received,
             original,
             dead_letters,
         } = delivery;
-        let outcome = self.attempt(source, received).await;
+        let outcome = self.attempt(source, topic, received).await;
         self.settle(source, outcome, original, dead_letters).await
     }
 
     /// Publishes an event if it can be. The outcome is not final before it is settled.
-    pub(crate) async fn attempt(&self, source: &str, received: Received) -> Outcome {
-        match self.read(source, received) {
+    pub(crate) async fn attempt(&self, source: &str, topic: Option<&str>, received: Received) -> Outcome {
+        match self.read(source, topic, received) {
             Ok((event, identity)) => self.publish(event, identity).await,
             Err(reason) => Outcome::Dropped(reason),
         }
@@ -152,33 +151,35 @@ impl Ingest {
         self.publish_timeout
     }
 
-    fn read(&self, source: &str, received: Received) -> Result<(Event, Option<Identity>), DropReason> {
-        let (data, identity) = match received {
-            Received::CloudEvent(event) => {
-                let CloudEvent { id, source, data, .. } = *event;
-                (data, Some(Identity { source, id }))
-            }
-            Received::Bare(data) => (data, None),
-            Received::Unreadable(reason) => return Err(reason),
-        };
-        let data = payload::object(data)?;
-        let room = self.user_paths.room(&data)?;
-        Ok((self.event(source, room, data), identity))
-    }
-
-    fn event(&self, source: &str, room: RoomName, data: Box<RawValue>) -> Event {
-        Event {
+    fn read(
+        &self,
+        source: &str,
+        topic: Option<&str>,
+        received: Received,
+    ) -> Result<(Event, Option<Identity>), DropReason> {
+        let (attributes, data) = open(received)?;
+        let destination = self.routes.route(Routable {
+            topic,
+            attributes: attributes.as_ref(),
+            data: &data,
+        })?;
+        let event = Event {
             id: EventId::generate(),
-            rooms: vec![room],
-            kind: self.kind.clone(),
+            rooms: destination.rooms,
+            kind: destination.kind.into(),
             name: None,
             key: None,
+            gateways: destination.gateways,
             data,
             time: self.clock.now(),
-            gateways: Gateways::only(Gateway::Tasks),
             exclude: Vec::new(),
             source: source.into(),
-        }
+        };
+        let identity = attributes.map(|attributes| Identity {
+            source: attributes.source,
+            id: attributes.id,
+        });
+        Ok((event, identity))
     }
 
     async fn publish(&self, event: Event, identity: Option<Identity>) -> Outcome {
@@ -224,6 +225,19 @@ impl Ingest {
             }
         }
     }
+}
+
+/// What an event says of itself, and its data as the object that clients get.
+pub(crate) fn open(received: Received) -> Result<(Option<Attributes>, Box<RawValue>), DropReason> {
+    let (attributes, data) = match received {
+        Received::CloudEvent(event) => {
+            let (attributes, data) = Attributes::split(*event);
+            (Some(attributes), data)
+        }
+        Received::Bare(data) => (None, data),
+        Received::Unreadable(reason) => return Err(reason),
+    };
+    Ok((attributes, payload::object(data)?))
 }
 
 /// What tells a `CloudEvent` from others.

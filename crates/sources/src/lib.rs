@@ -1,6 +1,6 @@
 //! Events coming in from the backend's side, on their way to the bus.
 //!
-//! One straight line: a source takes an event apart, [`UserPaths`] finds whose it is, the [`Window`] tells whether it
+//! One straight line: a source takes an event apart, the [`Routes`] say where it goes, the [`Window`] tells whether it
 //! was here before, the bus takes it. What can never be delivered becomes a dead letter with its reason; what cannot
 //! be delivered now is given back to the broker. Sources know no client protocol and no socket.
 //!
@@ -10,6 +10,7 @@
 mod counters;
 pub mod dapr;
 mod dedupe;
+mod envelope;
 #[cfg(test)]
 mod fixture;
 #[doc(hidden)]
@@ -19,9 +20,13 @@ mod json;
 mod outcome;
 mod payload;
 mod route;
+mod trial;
 
 pub use counters::IngestCounters;
 pub use dedupe::{Admission, Reservation, Window};
 pub use ingest::{DeadLetters, Delivery, Ingest, IngestSettings, Received};
 pub use outcome::{DropReason, Outcome, RetryReason};
-pub use route::{UserPathError, UserPaths};
+pub use route::{
+    Attributes, Condition, Destination, Field, RULES_MAX, Routable, Routes, Rule, RuleError, Template,
+};
+pub use trial::{Trial, Unmet};

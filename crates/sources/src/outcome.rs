@@ -23,9 +23,11 @@ pub enum DropReason {
     NotJson,
     /// It is not what its content type or its envelope says.
     Mislabelled,
-    /// It names no user.
+    /// It meets no rule.
+    NoRoute,
+    /// It names no user, or nothing where a rule asks for a name.
     NoUser,
-    /// What it names is no user id.
+    /// What it names is no user id, or no name.
     InvalidUser,
     /// It is over the limit for one delivery.
     TooLarge,
@@ -33,9 +35,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, each at the index of its variant.
-    pub const ALL: [DropReason; 5] = [
+    pub const ALL: [DropReason; 6] = [
         DropReason::NotJson,
         DropReason::Mislabelled,
+        DropReason::NoRoute,
         DropReason::NoUser,
         DropReason::InvalidUser,
         DropReason::TooLarge,
@@ -46,6 +49,7 @@ impl DropReason {
         match self {
             DropReason::NotJson => "not_json",
             DropReason::Mislabelled => "mislabelled",
+            DropReason::NoRoute => "no_route",
             DropReason::NoUser => "no_user",
             DropReason::InvalidUser => "invalid_user",
             DropReason::TooLarge => "too_large",

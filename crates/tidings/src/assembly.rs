@@ -10,7 +10,7 @@ use tidings_bus::{Bus, MemoryBus};
 use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{Hub, HubBuilder};
 use tidings_sources::dapr::{self, BulkSubscribe, DaprSettings, DaprSource};
-use tidings_sources::{Ingest, IngestSettings, UserPaths};
+use tidings_sources::{Ingest, IngestSettings, Routes};
 use tidings_store::{Clock, Store};
 use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
 use tidings_transport::{
@@ -298,14 +298,19 @@ fn flow_limits(config: &Config) -> FlowLimits {
 }
 
 fn ingest_settings(config: &Config) -> Outcome<IngestSettings> {
-    let user_paths = UserPaths::parse(&config.tasks.user_id_paths)
-        .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.user_id_paths")))?;
     Ok(IngestSettings {
-        user_paths,
+        routes: routes(config)?,
         dedupe_events_max: config.tasks.dedupe_events_max as usize,
         dedupe_age_max: Duration::from_millis(config.tasks.dedupe_age_ms_max),
         ..IngestSettings::default()
     })
+}
+
+/// The rules by which events are routed.
+pub(crate) fn routes(config: &Config) -> Outcome<Routes> {
+    let routes = config.routing.routes(&config.tasks.user_id_paths);
+    // The rules were read before; the paths were not.
+    routes.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.user_id_paths")))
 }
 
 fn dapr_settings(config: &Config) -> DaprSettings {

@@ -8,6 +8,7 @@ mod duration;
 pub(crate) mod key;
 pub(crate) mod lead;
 pub(crate) mod migrate;
+pub(crate) mod route;
 pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod version;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// Make, list, check and put back backups of a tenant
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Try the rules by which events are routed
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Bring a PostgreSQL database up to date; SQLite is at every start
     Migrate,
     /// Check the configuration without starting

@@ -26,6 +26,7 @@ mod print;
 mod production;
 mod proxies;
 mod reference;
+mod routing;
 mod secret;
 mod section;
 mod server;
@@ -60,6 +61,7 @@ pub(crate) use self::print::effective;
 pub(crate) use self::production::{Refusal, refusals};
 pub(crate) use self::proxies::Proxies;
 pub(crate) use self::reference::reference;
+pub(crate) use self::routing::Routing;
 pub(crate) use self::secret::Secret;
 use self::section::Section;
 pub(crate) use self::server::{Mode, Server};
@@ -89,6 +91,7 @@ pub(crate) struct Config {
     pub(crate) compliance: Compliance,
     pub(crate) tasks: Tasks,
     pub(crate) tasks_dapr: Dapr,
+    pub(crate) routing: Routing,
     pub(crate) workflows: Workflows,
     pub(crate) operators: Operators,
 }
@@ -121,13 +124,14 @@ impl Config {
             compliance: Compliance::defaults(base),
             tasks: Tasks::defaults(base),
             tasks_dapr: Dapr::defaults(base),
+            routing: Routing::defaults(base),
             workflows: Workflows::defaults(base),
             operators: Operators::defaults(base),
         }
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 19] {
+    fn sections(&self) -> [&dyn Section; 20] {
         [
             &self.server,
             &self.log,
@@ -146,12 +150,13 @@ impl Config {
             &self.compliance,
             &self.tasks,
             &self.tasks_dapr,
+            &self.routing,
             &self.workflows,
             &self.operators,
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 19] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 20] {
         [
             &mut self.server,
             &mut self.log,
@@ -170,6 +175,7 @@ impl Config {
             &mut self.compliance,
             &mut self.tasks,
             &mut self.tasks_dapr,
+            &mut self.routing,
             &mut self.workflows,
             &mut self.operators,
         ]

@@ -1,7 +1,7 @@
 //! Dapr's bulk subscription: many events in one request, each with its own status in the answer.
 
 use super::answer::Status;
-use super::envelope::{structured, unlabelled};
+use crate::envelope::{structured, unlabelled};
 use crate::json::{items, members};
 use crate::{DropReason, Received};
 use axum::Json;

@@ -1,11 +1,12 @@
 //! Taking a delivery apart: which of its many forms it is in.
 
 use super::bulk::{self, Entry};
-use crate::json::{items, members};
+use crate::envelope::{structured, unlabelled};
+use crate::json::items;
 use crate::{DropReason, Received};
 use axum::http::{HeaderMap, HeaderName, header};
 use serde_json::value::RawValue;
-use tidings_wire::cloudevents::{BATCH_EVENTS_MAX, CloudEvent, Data, Mode, has_required_headers};
+use tidings_wire::cloudevents::{BATCH_EVENTS_MAX, CloudEvent, Mode, has_required_headers};
 
 /// A delivery by its form.
 pub(super) enum Envelope<'a> {
@@ -45,25 +46,6 @@ pub(super) fn open<'a>(headers: &HeaderMap, body: &'a [u8]) -> Envelope<'a> {
             Some(entries) => Envelope::Bulk(entries),
             None => Envelope::One(unlabelled(body)),
         },
-    }
-}
-
-/// What must be a `CloudEvent`.
-pub(super) fn structured(json: &[u8]) -> Received {
-    match CloudEvent::from_structured(json) {
-        Ok(event) => Received::CloudEvent(Box::new(event)),
-        Err(_) => Received::Unreadable(DropReason::Mislabelled),
-    }
-}
-
-/// What does not say what it is: a `CloudEvent` if it looks like one, data otherwise.
-pub(super) fn unlabelled(json: &[u8]) -> Received {
-    let attributes = std::str::from_utf8(json)
-        .ok()
-        .and_then(|json| members(json, ["specversion", "id", "source", "type"]).ok());
-    match attributes {
-        Some(attributes) if attributes.iter().all(Option::is_some) => structured(json),
-        _ => Received::Bare(Data::Binary(json.to_owned())),
     }
 }
 

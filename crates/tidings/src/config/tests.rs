@@ -1,6 +1,7 @@
 //! Loading, refusing and printing configurations.
 
 mod modes;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::io::Write;

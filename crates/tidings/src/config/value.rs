@@ -17,6 +17,8 @@ pub(super) enum Value {
     Boolean(bool),
     /// A TOML array.
     List(Vec<Value>),
+    /// A TOML table that is no section.
+    Table(Vec<(String, Value)>),
     /// Anything else, by its name; no key takes it.
     Other(&'static str),
 }
@@ -57,7 +59,12 @@ impl From<&DeValue<'_>> for Value {
             }
             DeValue::Float(_) => Self::Other("a fraction"),
             DeValue::Datetime(_) => Self::Other("a date"),
-            DeValue::Table(_) => Self::Other("a table"),
+            DeValue::Table(table) => Self::Table(
+                table
+                    .iter()
+                    .map(|(name, value)| (name.get_ref().to_string(), Self::from(value.get_ref())))
+                    .collect(),
+            ),
         }
     }
 }
@@ -69,6 +76,7 @@ impl fmt::Display for Value {
             Self::Integer(integer) => write!(formatter, "{integer}"),
             Self::Boolean(boolean) => write!(formatter, "{boolean}"),
             Self::List(_) => formatter.write_str("a list"),
+            Self::Table(_) => formatter.write_str("a table"),
             Self::Other(name) => formatter.write_str(name),
         }
     }

@@ -1,0 +1,158 @@
+//! A piece of an event that a rule names.
+
+use super::Routable;
+use crate::DropReason;
+use crate::json::member;
+use crate::route::RuleError;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use tidings_wire::cloudevents::{CloudEvent, ExtensionValue};
+
+/// Keys on a path into the data.
+const DEPTH_MAX: usize = 8;
+
+/// A piece of an event: `topic`, an attribute of its envelope (`type`, `source`, `subject`, `id`, an extension), or a path
+/// into its data (`data.user_id`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The topic that it came from.
+    Topic,
+    /// An attribute of the envelope, by its name.
+    Attribute(Box<str>),
+    /// A member of the data, by the keys that lead there.
+    Data(Box<[Box<str>]>),
+}
+
+/// What an envelope says, beside the data.
+#[derive(Clone, Debug)]
+pub struct Attributes {
+    /// `id`
+    pub id: String,
+    /// `source`
+    pub source: String,
+    /// `type`
+    pub kind: String,
+    /// `subject`
+    pub subject: Option<String>,
+    /// All that are no attributes of the specification.
+    pub extensions: Vec<(String, ExtensionValue)>,
+}
+
+impl Attributes {
+    /// Takes an event apart, into what is said of its data and the data.
+    pub fn split(event: CloudEvent) -> (Attributes, tidings_wire::cloudevents::Data) {
+        let attributes = Attributes {
+            id: event.id,
+            source: event.source,
+            kind: event.kind,
+            subject: event.subject,
+            extensions: event.extensions,
+        };
+        (attributes, event.data)
+    }
+
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "id" => Some(Cow::Borrowed(&self.id)),
+            "source" => Some(Cow::Borrowed(&self.source)),
+            "type" => Some(Cow::Borrowed(&self.kind)),
+            "subject" => self.subject.as_deref().map(Cow::Borrowed),
+            _ => {
+                let (_, value) = self.extensions.iter().find(|(extension, _)| extension == name)?;
+                Some(match value {
+                    ExtensionValue::Text(text) => Cow::Borrowed(text.as_str()),
+                    ExtensionValue::Boolean(truth) => Cow::Owned(truth.to_string()),
+                    ExtensionValue::Integer(number) => Cow::Owned(number.to_string()),
+                    ExtensionValue::Other(_) => return None,
+                })
+            }
+        }
+    }
+}
+
+impl Field {
+    /// Reads a name such as `type` or `data.user_id`.
+    pub fn parse(name: &str) -> Result<Field, RuleError> {
+        if let Some(path) = name.strip_prefix("data.") {
+            return Field::in_data(path);
+        }
+        // CloudEvents 1.0, section 3.1: lower-case letters and digits.
+        let is_attribute = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        match name {
+            "topic" => Ok(Field::Topic),
+            "data" => Err(RuleError::Field(name.to_owned())),
+            _ if !name.is_empty() && name.bytes().all(is_attribute) => Ok(Field::Attribute(name.into())),
+            _ => Err(RuleError::Field(name.to_owned())),
+        }
+    }
+
+    /// Reads a path into the data, keys with dots between them.
+    pub(super) fn in_data(path: &str) -> Result<Field, RuleError> {
+        let keys: Box<[Box<str>]> = path.split('.').take(DEPTH_MAX + 1).map(Box::from).collect();
+        if keys.len() > DEPTH_MAX || keys.iter().any(|key| key.is_empty()) {
+            return Err(RuleError::Path(path.to_owned()));
+        }
+        Ok(Field::Data(keys))
+    }
+
+    /// What the event has there, as text: a JSON string is its content, anything else its JSON. `None` for nothing and null.
+    pub(super) fn text<'a>(&self, event: Routable<'a>) -> Result<Option<Cow<'a, str>>, DropReason> {
+        match self {
+            Field::Topic => Ok(event.topic.map(Cow::Borrowed)),
+            Field::Attribute(name) => Ok(event.attributes.and_then(|attributes| attributes.get(name))),
+            Field::Data(keys) => match follow(event.data, keys)? {
+                Some(value) if value.get().starts_with('"') => {
+                    // Half a surrogate pair is no text.
+                    Ok(serde_json::from_str::<String>(value.get()).ok().map(Cow::Owned))
+                }
+                value => Ok(value.map(|value| Cow::Borrowed(value.get()))),
+            },
+        }
+    }
+
+    /// The same as a name that a room is called by: text, or an integer as it is printed.
+    pub(super) fn name<'a>(&self, event: Routable<'a>) -> Result<Option<Cow<'a, str>>, DropReason> {
+        let Field::Data(keys) = self else {
+            return self.text(event);
+        };
+        match follow(event.data, keys)? {
+            None => Ok(None),
+            Some(value) if value.get().starts_with('"') => serde_json::from_str::<String>(value.get())
+                .map(|text| Some(Cow::Owned(text)))
+                .map_err(|_| DropReason::InvalidUser),
+            Some(value) if is_canonical_integer(value.get()) => Ok(Some(Cow::Borrowed(value.get()))),
+            Some(_) => Err(DropReason::InvalidUser),
+        }
+    }
+}
+
+/// What stands at the end of a path, if it leads to anything but null. The data itself must be an object; on the way
+/// anything may stand.
+fn follow<'a>(data: &'a RawValue, path: &[Box<str>]) -> Result<Option<&'a RawValue>, DropReason> {
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(None);
+    };
+    let mut value = member(data.get(), first).map_err(|_| DropReason::NotJson)?;
+    for key in rest {
+        value = value.and_then(|value| member(value.get(), key).ok().flatten());
+    }
+    Ok(value.filter(|value| value.get() != "null"))
+}
+
+/// Whether a JSON number is spelled as an integer is printed: `1.0` and `1e3` name nobody for sure.
+fn is_canonical_integer(json: &str) -> bool {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    // JSON has no leading zeros anyway.
+    json != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Field::Topic => f.write_str("topic"),
+            Field::Attribute(name) => f.write_str(name),
+            Field::Data(keys) => write!(f, "data.{}", keys.join(".")),
+        }
+    }
+}
