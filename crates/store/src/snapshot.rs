@@ -73,10 +73,7 @@ impl Snapshot {
 
     /// A page of its leads, oldest first, from the first one after `after`.
     pub async fn leads(&mut self, after: Option<&Lead>) -> Result<Vec<Lead>, StoreError> {
-        let cursor = after.map(|lead| LeadCursor {
-            created_at: lead.created_at,
-            id: lead.id,
-        });
+        let cursor = after.map(LeadCursor::of);
         statements::snapshot::leads(
             &mut self.transaction,
             &self.tenant.id,

@@ -1,6 +1,8 @@
 -- A term says by itself, behind the tenant's number, what the field that it is in is worth, so that the index alone ranks the
 -- hits. A search for a frequent word among few leads (of a day, of a status) begins with those leads. The table is written
 -- anew, as in 0008; the index on the status takes the use from the room that was left for it.
+-- Nothing is written meanwhile that the new table would not have.
+LOCK TABLE lead, lead_search IN SHARE ROW EXCLUSIVE MODE;
 CREATE TABLE lead_search_filtered (
     number     BIGINT   NOT NULL,
     -- The tenant's number.

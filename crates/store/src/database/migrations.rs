@@ -56,8 +56,8 @@ pub(super) async fn run_postgres(pool: &PgPool, migrate: bool) -> Result<(), Sto
     }
     let mut transaction = connection.begin().await?;
     sqlx::query(LOCK).execute(&mut *transaction).await?;
-    // A migration may move rows, of every tenant.
-    sqlx::query("SET LOCAL tidings.tenant = '*'")
+    // A migration may move rows, of every tenant, for as long as that takes.
+    sqlx::raw_sql("SET LOCAL tidings.tenant = '*'; SET LOCAL statement_timeout = 0")
         .execute(&mut *transaction)
         .await?;
     let missing = missing(&POSTGRES, postgres_version(&mut transaction).await?)?;

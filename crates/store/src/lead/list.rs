@@ -60,6 +60,20 @@ pub struct LeadPage {
 }
 
 impl Store {
+    /// A tenant's leads, oldest first, at most `limit` of them (and at most [`LEAD_PAGE_MAX`]), from the first one after
+    /// `after`.
+    pub async fn oldest_leads(
+        &self,
+        tenant: &TenantId,
+        limit: u32,
+        after: Option<&Lead>,
+    ) -> Result<Vec<Lead>, StoreError> {
+        let cursor = after.map(LeadCursor::of);
+        let mut transaction = self.database.read(Some(tenant)).await?;
+        let limit = limit.min(LEAD_PAGE_MAX);
+        statements::snapshot::leads(&mut transaction, tenant, cursor.as_ref(), limit).await
+    }
+
     /// A tenant's leads, newest first, at most `limit` of them (and at most [`LEAD_PAGE_MAX`]), from the first one
     /// after the cursor.
     pub async fn list_leads(
@@ -87,15 +101,22 @@ impl Store {
         snapshot.commit().await?;
         let has_more = leads.len() > limit as usize;
         leads.truncate(limit as usize);
-        let next_cursor = leads.last().filter(|_| has_more).map(|lead| LeadCursor {
-            created_at: lead.created_at,
-            id: lead.id,
-        });
+        let next_cursor = leads.last().filter(|_| has_more).map(LeadCursor::of);
         Ok(LeadPage {
             leads,
             total,
             next_cursor,
         })
+    }
+}
+
+impl LeadCursor {
+    /// Behind this lead.
+    pub(crate) fn of(lead: &Lead) -> LeadCursor {
+        LeadCursor {
+            created_at: lead.created_at,
+            id: lead.id,
+        }
     }
 }
 

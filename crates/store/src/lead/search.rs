@@ -94,9 +94,18 @@ impl IndexedTerms {
     }
 }
 
-/// A query's terms.
+/// A query's terms, each once.
 pub(crate) fn terms(query: &str) -> Vec<String> {
-    all_terms(query).take(TERMS_MAX).collect()
+    let mut terms = Vec::new();
+    for term in all_terms(query) {
+        if terms.len() == TERMS_MAX {
+            break;
+        }
+        if !terms.contains(&term) {
+            terms.push(term);
+        }
+    }
+    terms
 }
 
 /// A text's terms: compatible forms and letters' marks undone, lower case, letters and digits only.
@@ -155,7 +164,9 @@ mod tests {
 
     #[test]
     fn terms_are_bounded() {
-        assert_eq!(terms(&"a ".repeat(1000)).len(), TERMS_MAX);
+        let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        assert_eq!(terms(&many.join(" ")), many[..TERMS_MAX]);
+        assert_eq!(terms(&"a b ".repeat(1000)), ["a", "b"]);
         assert_eq!(terms(&"ab".repeat(1000))[0].chars().count(), TERM_CHARACTERS_MAX);
         assert_eq!(terms(&format!("{} end", "x".repeat(1000)))[1], "end");
     }

@@ -122,11 +122,16 @@ pub(crate) async fn search(
     if let (Hits::Postgres(hits), true) = (&hits, is_many) {
         best = hits.best(transaction, tenant, found.lowest, limit).await?;
     } else if found.total > 0 {
-        for rank in 0..ANY_RANK {
-            let leads = of_rank(transaction, tenant, (&hits, rank), found.lowest, limit).await?;
-            if add(&mut best, leads, limit) {
-                break;
+        // Often none is better than the worst, which one question tells.
+        let better = of_rank(transaction, tenant, (&hits, ANY_RANK - 1), found.lowest, limit).await?;
+        if !better.is_empty() {
+            for rank in 0..ANY_RANK - 1 {
+                let leads = of_rank(transaction, tenant, (&hits, rank), found.lowest, limit).await?;
+                if add(&mut best, leads, limit) {
+                    break;
+                }
             }
+            add(&mut best, better, limit);
         }
         add(&mut best, found.leads, limit);
     }

@@ -14,13 +14,17 @@ on_each_backend! {
 const OLDER: [(&str, &str, &str); 2] = [
     (
         "0008_search.sql",
-        "INSERT INTO lead_search (rowid, name) VALUES (1, '00000001ann')",
-        "INSERT INTO lead_search (number, document) VALUES (1, $$'00000001ann':1A$$)",
+        "INSERT INTO lead_search (rowid, name, email, notes)
+             VALUES (1, '00000001ann', '00000001mail', '00000001ann 00000001note')",
+        "INSERT INTO lead_search (number, document)
+             VALUES (1, $$'00000001ann':1A,3D '00000001mail':2B '00000001note':4D$$)",
     ),
     (
         "0009_search_filters.sql",
-        "INSERT INTO lead_search (rowid, terms) VALUES (1, '000000010ann')",
-        "INSERT INTO lead_search (number, status, created_at, document) VALUES (1, 'LOST', 5, $$'00000001ann':1A$$)",
+        "INSERT INTO lead_search (rowid, terms)
+             VALUES (1, '000000010ann 000000011mail 000000013ann 000000013note')",
+        "INSERT INTO lead_search (number, status, created_at, document)
+             VALUES (1, 'LOST', 5, $$'00000001ann':1A,3D '00000001mail':2B '00000001note':4D$$)",
     ),
 ];
 
@@ -84,6 +88,8 @@ async fn is_found_after(backend: Backend, migration: &str, entry: &str) {
     for (query, status, to, expected) in [
         ("an", LeadStatus::Lost, 5, 1),
         ("ann", LeadStatus::Lost, 5, 1),
+        ("ann mai note", LeadStatus::Lost, 5, 1),
+        ("ail", LeadStatus::Lost, 5, 0),
         ("an", LeadStatus::Lost, 4, 0),
         ("an", LeadStatus::New, 5, 0),
     ] {

@@ -18,7 +18,7 @@ use import::Import;
 pub(crate) enum LeadCommand {
     /// Add the leads of a file to a tenant's; rows that are no lead are told by their line, the others are kept
     Import(Import),
-    /// Write a tenant's leads, newest first
+    /// Write a tenant's leads, oldest first
     Export(Export),
 }
 

@@ -106,7 +106,8 @@ impl Hits {
             filter.is_frequent = leads_in_filter > rarest.saturating_mul(FREQUENT_FILTER);
         }
         let part = |is_frequent: bool| {
-            let of_part = |(_, leads): &(&String, u64)| (*leads > rarest * FREQUENT_TERM) == is_frequent;
+            let of_part =
+                |(_, leads): &(&String, u64)| (*leads > rarest.saturating_mul(FREQUENT_TERM)) == is_frequent;
             let part = terms.iter().zip(leads.iter().copied()).filter(of_part);
             let part: Vec<String> = part.map(|(term, _)| term.clone()).collect();
             (!part.is_empty()).then(|| expressions(tenant, &part))
@@ -128,7 +129,7 @@ impl Hits {
     ) -> bool {
         query.push("SELECT number FROM lead_search WHERE ");
         self.push_conditions(query, rank, lowest);
-        // Not by the order of their numbers, in which PostgreSQL would hope to find some soon.
+        // A better rank not in the order of the numbers, in which PostgreSQL would hope to find some soon.
         query.push(if rank == ANY_RANK {
             " ORDER BY number DESC LIMIT "
         } else {

@@ -56,20 +56,22 @@ impl Export {
             ),
         };
         let mut output = Writer::new(BufWriter::new(output), self.format)?;
-        let all = LeadFilter::default();
-        let (mut cursor, mut bar) = (None, None);
+        let all = store
+            .list_leads(&self.tenant, &LeadFilter::default(), 1, None)
+            .await;
+        let bar = progress_of_leads(all.map_err(opening::failure)?.total);
+        let mut last = None;
         loop {
             let page = store
-                .list_leads(&self.tenant, &all, LEAD_PAGE_MAX, cursor.as_ref())
+                .oldest_leads(&self.tenant, LEAD_PAGE_MAX, last.as_ref())
                 .await;
-            let page = page.map_err(opening::failure)?;
-            let bar = bar.get_or_insert_with(|| progress_of_leads(page.total));
-            for lead in &page.leads {
+            let mut page = page.map_err(opening::failure)?;
+            for lead in &page {
                 output.write(lead)?;
             }
-            bar.inc(page.leads.len() as u64);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
+            bar.inc(page.len() as u64);
+            last = page.pop();
+            if last.is_none() {
                 bar.finish_and_clear();
                 return output.finish();
             }
