@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tidings_bus::{BoxFuture, Bus, BusError};
 use tidings_hub::Event;
-use tidings_store::Store;
+use tidings_store::{DeadLetterFilter, Store};
 use tokio::sync::Semaphore;
 
 /// Records what is published, unless told to fail.
@@ -90,7 +90,10 @@ pub(crate) async fn ingest(bus: Arc<dyn Bus>) -> (Arc<Ingest>, Store) {
 
 /// Reason and text of every dead letter, newest first.
 pub(crate) async fn dead_letters(store: &Store) -> Vec<(String, String)> {
-    let letters = store.list_dead_letters(None, 100).await.unwrap();
+    let letters = store
+        .list_dead_letters(&DeadLetterFilter::default(), None, 100)
+        .await
+        .unwrap();
     letters
         .into_iter()
         .map(|letter| (letter.reason, String::from_utf8_lossy(&letter.event).into_owned()))

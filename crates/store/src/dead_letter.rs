@@ -12,6 +12,8 @@ use crate::{Store, StoreError, statements};
 pub const DEAD_LETTER_BYTES_MAX: usize = 64 * 1024;
 /// The most dead letters listed at once.
 pub const DEAD_LETTERS_PAGE_MAX: u32 = 1_000;
+/// As many are deleted in one transaction.
+const PURGED_AT_ONCE: u32 = 1_000;
 
 /// A dead letter's number; later ones have higher numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -47,6 +49,17 @@ pub struct DeadLetter {
     pub event_bytes: u64,
 }
 
+/// Which dead letters; by default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// Only those from this source.
+    pub source: Option<String>,
+    /// Only those with this reason.
+    pub reason: Option<String>,
+    /// Only those that were received before this.
+    pub received_before: Option<Timestamp>,
+}
+
 /// How many dead letters there are and were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadLetterAccount {
@@ -78,12 +91,34 @@ impl Store {
     /// Dead letters, newest first, from the first one older than `before`.
     pub async fn list_dead_letters(
         &self,
+        filter: &DeadLetterFilter,
         before: Option<DeadLetterId>,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         let before = before.map_or(i64::MAX, |id| id.0);
         let mut transaction = self.database.read(None).await?;
-        statements::dead_letters::list(&mut transaction, before, limit.min(DEAD_LETTERS_PAGE_MAX)).await
+        let limit = limit.min(DEAD_LETTERS_PAGE_MAX);
+        statements::dead_letters::list(&mut transaction, filter, before, limit).await
+    }
+
+    /// A dead letter.
+    pub async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>, StoreError> {
+        let mut transaction = self.database.read(None).await?;
+        statements::dead_letters::find(&mut transaction, id).await
+    }
+
+    /// Deletes dead letters, for good, and tells how many. They do not count as dropped.
+    pub async fn purge_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        loop {
+            let mut transaction = self.database.write(Turn::Of("dead_letters", "")).await?;
+            let part = statements::dead_letters::purge(&mut transaction, filter, PURGED_AT_ONCE).await?;
+            transaction.commit().await?;
+            purged += part;
+            if part < u64::from(PURGED_AT_ONCE) {
+                return Ok(purged);
+            }
+        }
     }
 
     /// How many dead letters there are and were.

@@ -35,7 +35,8 @@ pub use actor::Actor;
 pub use audit::{AUDIT_DETAIL_BYTES_MAX, AUDIT_PAGE_MAX, AuditEntry, AuditFault, AuditHead, NewAuditEntry};
 pub use clock::Clock;
 pub use dead_letter::{
-    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterId, NewDeadLetter,
+    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterFilter,
+    DeadLetterId, NewDeadLetter,
 };
 pub use error::{Cause, StoreError};
 pub use execution::{

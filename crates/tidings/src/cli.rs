@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod check_config;
 mod claim;
+pub(crate) mod dead_letters;
 mod duration;
 pub(crate) mod key;
 pub(crate) mod lead;
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// Make, list, check and put back backups of a tenant
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// List, show and delete events that could not be delivered
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
     /// Try the rules by which events are routed
     #[command(subcommand)]
     Route(route::RouteCommand),

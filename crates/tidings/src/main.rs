@@ -71,6 +71,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Lead(command) => command.run(&cli.common.load()?.config),
         Command::Audit(command) => command.run(&cli.common.load()?.config),
         Command::Backup(command) => command.run(&cli.common.load()?.config),
+        Command::DeadLetters(command) => command.run(&cli.common.load()?.config),
         Command::Route(command) => command.run(&cli.common.load()?.config),
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),

@@ -34,6 +34,7 @@ async fn open(config: &Config, migrate: bool) -> Outcome<Store> {
     let mut options = StoreOptions::new(config.store.url.expose());
     options.migrate = migrate;
     options.connections_max = config.store.connections_max;
+    options.dead_letters_max = config.store.dead_letters_max;
     Store::open_with(options).await.map_err(|error| match error {
         StoreError::Configuration { .. } => Failure::Usage(anyhow::Error::new(error).context("store.url")),
         error => failure(error),

@@ -22,6 +22,7 @@ macro_rules! on_each_backend {
 }
 
 mod audit;
+mod dead_letters;
 mod fixture;
 mod isolation;
 mod jobs;

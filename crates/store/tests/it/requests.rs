@@ -1,6 +1,5 @@
 use tidings_store::{
-    Actor, Attached, DEAD_LETTER_BYTES_MAX, IDEMPOTENCY_TTL_MS, IdempotentRequest, LeadFilter, NewDeadLetter,
-    Once, StoreError, StoredResponse,
+    Actor, Attached, IDEMPOTENCY_TTL_MS, IdempotentRequest, LeadFilter, Once, StoreError, StoredResponse,
 };
 
 use crate::fixture::{Backend, Fixture, new_lead, tenant};
@@ -10,8 +9,6 @@ on_each_backend! {
     keys_are_forgotten_after_a_day,
     concurrent_repeats_leave_one_lead,
     answers_of_effects_elsewhere,
-    the_newest_dead_letters_are_kept,
-    dead_letters_are_bounded,
 }
 
 fn request(key: &str, fingerprint: u8) -> IdempotentRequest {
@@ -156,55 +153,4 @@ async fn answers_of_effects_elsewhere(backend: Backend) {
             "{scope:?} {key:?}"
         );
     }
-}
-
-async fn the_newest_dead_letters_are_kept(backend: Backend) {
-    let fixture = Fixture::with(backend, |options| options.dead_letters_max = 3).await;
-    let store = &fixture.store;
-    let mut dropped = Vec::new();
-    for event in ["a", "b", "c", "d", "e"] {
-        fixture.advance_ms(1);
-        let letter = NewDeadLetter {
-            source: "kafka",
-            reason: "no user",
-            event: event.as_bytes(),
-        };
-        dropped.push(store.insert_dead_letter(letter).await.unwrap());
-    }
-    assert_eq!(dropped, [0, 0, 0, 1, 1]);
-    let account = store.dead_letter_account().await.unwrap();
-    assert_eq!((account.kept, account.dropped), (3, 2));
-    let page = store.list_dead_letters(None, 2).await.unwrap();
-    let events: Vec<_> = page.iter().map(|letter| letter.event.as_slice()).collect();
-    assert_eq!(events, [b"e", b"d"]);
-    assert_eq!(
-        (page[0].source.as_str(), page[0].reason.as_str()),
-        ("kafka", "no user")
-    );
-    let rest = store.list_dead_letters(Some(page[1].id), 10).await.unwrap();
-    assert_eq!(
-        rest.iter()
-            .map(|letter| letter.event.as_slice())
-            .collect::<Vec<_>>(),
-        [b"c"]
-    );
-}
-
-async fn dead_letters_are_bounded(backend: Backend) {
-    let fixture = Fixture::new(backend).await;
-    let store = fixture.store.clone();
-    let event = vec![0xff; DEAD_LETTER_BYTES_MAX + 10];
-    let reason = "ø".repeat(1000);
-    store
-        .insert_dead_letter(NewDeadLetter {
-            source: "dapr",
-            reason: &reason,
-            event: &event,
-        })
-        .await
-        .unwrap();
-    let letter = store.list_dead_letters(None, 10).await.unwrap().remove(0);
-    assert_eq!(letter.event.len(), DEAD_LETTER_BYTES_MAX);
-    assert_eq!(letter.event_bytes, event.len() as u64);
-    assert_eq!(letter.reason, "ø".repeat(512));
 }

@@ -15,6 +15,8 @@ section! {
         migrate: bool = false;
         /// Connections to PostgreSQL, or readers of SQLite beside its one writer. Beyond it, queries wait.
         connections_max: u32 = 8, within 2..=1_000;
+        /// Events that could not be delivered are kept, the newest of them, up to so many.
+        dead_letters_max: u32 = 10_000, within 1..=10_000_000;
     }
 }
 
