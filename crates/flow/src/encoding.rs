@@ -15,17 +15,6 @@ use crate::envelope::EventKind;
 /// The Socket.IO namespace of this gateway.
 pub(crate) const NAMESPACE: &str = "/events";
 
-/// Names that the stock client keeps for itself. A packet with one of them makes its parser fail and the client
-/// reconnect, so an event of that kind is not for Socket.IO.
-const RESERVED_EVENTS: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
-
 /// The gateway's encodings, registered with a hub before it starts.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowEncodings {
@@ -92,7 +81,7 @@ impl Encoding for FlowEncoding {
             return None;
         }
         match self.form {
-            Form::Socket if RESERVED_EVENTS.contains(&&*event.kind) => None,
+            Form::Socket if socketio::RESERVED_EVENTS.contains(&&*event.kind) => None,
             Form::Socket => Some(socketio::encode_event(
                 NAMESPACE,
                 &event.kind,

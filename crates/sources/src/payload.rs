@@ -5,11 +5,11 @@ use serde_json::value::RawValue;
 use tidings_wire::cloudevents::Data;
 use tidings_wire::json::minify;
 
-/// The object in `data`, minified. A text or bytes whose content is a JSON object is that object: older publishers
+/// The object in `data`, minified; an empty one for none. A text or bytes whose content is a JSON object is that object: older publishers
 /// send it so.
 pub(crate) fn object(data: Data) -> Result<Box<RawValue>, DropReason> {
     match data {
-        Data::None => Err(DropReason::NoUser),
+        Data::None => parse(b"{}"),
         Data::Json(json) if json.get().starts_with('"') => {
             let text: String = serde_json::from_str(json.get()).map_err(|_| DropReason::NotJson)?;
             parse(text.as_bytes())
@@ -67,7 +67,7 @@ mod tests {
             (json("[{}]"), Err(DropReason::NotJson)),
             (json("null"), Err(DropReason::NotJson)),
             (Data::Text("{} x".to_owned()), Err(DropReason::NotJson)),
-            (Data::None, Err(DropReason::NoUser)),
+            (Data::None, Ok("{}")),
         ];
         for (data, expected) in table {
             let shown = format!("{data:?}");

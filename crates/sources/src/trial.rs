@@ -10,6 +10,8 @@ use crate::route::{Condition, Destination, Routable, Routes};
 pub struct Trial<'r> {
     /// The rules before the one that decides, by what the event does not meet.
     pub passed_over: Vec<Unmet<'r>>,
+    /// Whether there is one that decides: the next one.
+    pub is_decided: bool,
     /// Where the event goes, or why nowhere.
     pub result: Result<Destination<'r>, DropReason>,
 }
@@ -43,7 +45,15 @@ impl<'r> Trial<'r> {
                 routes.route(event)
             }
         };
-        Trial { passed_over, result }
+        let is_decided = match result {
+            Ok(_) | Err(DropReason::NoUser | DropReason::InvalidUser) => true,
+            Err(_) => false,
+        };
+        Trial {
+            passed_over,
+            is_decided,
+            result,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub use encode::{
     encode_ack, encode_binary_ack, encode_binary_event, encode_connect, encode_connect_error,
     encode_disconnect, encode_event,
 };
-pub use packet::{Kind, Limits, Packet, Payload};
+pub use packet::{Kind, Limits, Packet, Payload, RESERVED_EVENTS};
 
 /// What a client can do wrong. The whole transport is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -31,7 +31,7 @@ pub(super) struct Page {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
-    /// How many leads match in all; with `q`, at most 10,000.
+    /// How many leads match in all.
     total: u64,
     /// How many a page has.
     limit: u32,

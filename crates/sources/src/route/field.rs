@@ -35,6 +35,10 @@ pub struct Attributes {
     pub kind: String,
     /// `subject`
     pub subject: Option<String>,
+    /// `datacontenttype`
+    pub datacontenttype: Option<String>,
+    /// `dataschema`
+    pub dataschema: Option<String>,
     /// All that are no attributes of the specification.
     pub extensions: Vec<(String, ExtensionValue)>,
 }
@@ -47,6 +51,8 @@ impl Attributes {
             source: event.source,
             kind: event.kind,
             subject: event.subject,
+            datacontenttype: event.datacontenttype,
+            dataschema: event.dataschema,
             extensions: event.extensions,
         };
         (attributes, event.data)
@@ -58,16 +64,21 @@ impl Attributes {
             "source" => Some(Cow::Borrowed(&self.source)),
             "type" => Some(Cow::Borrowed(&self.kind)),
             "subject" => self.subject.as_deref().map(Cow::Borrowed),
-            _ => {
-                let (_, value) = self.extensions.iter().find(|(extension, _)| extension == name)?;
-                Some(match value {
-                    ExtensionValue::Text(text) => Cow::Borrowed(text.as_str()),
-                    ExtensionValue::Boolean(truth) => Cow::Owned(truth.to_string()),
-                    ExtensionValue::Integer(number) => Cow::Owned(number.to_string()),
-                    ExtensionValue::Other(_) => return None,
-                })
-            }
+            "datacontenttype" => self.datacontenttype.as_deref().map(Cow::Borrowed),
+            "dataschema" => self.dataschema.as_deref().map(Cow::Borrowed),
+            _ => self.extension(name).map(|value| match value {
+                ExtensionValue::Text(text) => Cow::Borrowed(text.as_str()),
+                ExtensionValue::Boolean(truth) => Cow::Owned(truth.to_string()),
+                ExtensionValue::Integer(number) => Cow::Owned(number.to_string()),
+                ExtensionValue::Other(json) => Cow::Borrowed(json.get()),
+            }),
         }
+    }
+
+    fn extension(&self, name: &str) -> Option<&ExtensionValue> {
+        let mut extensions = self.extensions.iter();
+        let (_, value) = extensions.find(|(extension, _)| extension == name)?;
+        Some(value)
     }
 }
 
@@ -81,7 +92,8 @@ impl Field {
         let is_attribute = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         match name {
             "topic" => Ok(Field::Topic),
-            "data" => Err(RuleError::Field(name.to_owned())),
+            // No one's name.
+            "data" | "time" | "specversion" => Err(RuleError::Field(name.to_owned())),
             _ if !name.is_empty() && name.bytes().all(is_attribute) => Ok(Field::Attribute(name.into())),
             _ => Err(RuleError::Field(name.to_owned())),
         }
@@ -113,8 +125,18 @@ impl Field {
 
     /// The same as a name that a room is called by: text, or an integer as it is printed.
     pub(super) fn name<'a>(&self, event: Routable<'a>) -> Result<Option<Cow<'a, str>>, DropReason> {
-        let Field::Data(keys) = self else {
-            return self.text(event);
+        let keys = match self {
+            Field::Topic => return self.text(event),
+            Field::Attribute(name) => {
+                let extension = event.attributes.and_then(|attributes| attributes.extension(name));
+                return match extension {
+                    Some(ExtensionValue::Boolean(_) | ExtensionValue::Other(_)) => {
+                        Err(DropReason::InvalidUser)
+                    }
+                    _ => self.text(event),
+                };
+            }
+            Field::Data(keys) => keys,
         };
         match follow(event.data, keys)? {
             None => Ok(None),

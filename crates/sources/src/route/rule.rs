@@ -7,11 +7,14 @@ use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
 use tidings_hub::{Gateway, Gateways};
+use tidings_wire::socketio::RESERVED_EVENTS;
 
 /// Conditions of a rule.
 const CONDITIONS_MAX: usize = 16;
 /// Rooms of a rule.
 const ROOMS_MAX: usize = 8;
+/// Types of the messages that tell of a connection on tasks and workflows.
+const RESERVED_TYPES: [&str; 4] = ["connected", "pong", "error", "gap"];
 /// The longest kind, in bytes.
 const KIND_BYTES_MAX: usize = 128;
 
@@ -24,14 +27,15 @@ pub enum RuleError {
     Count,
     /// Not the name of a field.
     #[error(
-        "a field is `topic`, `type`, `source`, `subject`, `id`, an extension or `data.` and a path, found `{0}`"
+        "a field is `topic`, `type`, `source`, `subject`, `id`, `datacontenttype`, `dataschema`, an extension, or \
+         `data.` and a path, found `{0}`"
     )]
     Field(String),
     /// A path without a key, with an empty one, or with too many.
     #[error("a path is 1 to 8 keys with dots between them, found `{0}`")]
     Path(String),
     /// No field, or too many, in one place of a template.
-    #[error("expected 1 to 16 fields with | between them")]
+    #[error("expected 1 to 16 fields or paths")]
     Fields,
     /// Not the name of a room.
     #[error("a room is a name such as `user:{{data.user_id}}`, found `{0}`")]
@@ -45,6 +49,9 @@ pub enum RuleError {
     /// Not a kind.
     #[error("a kind has 1 to {KIND_BYTES_MAX} bytes and no control characters")]
     Kind,
+    /// A kind that clients take for something else.
+    #[error("the kind `{0}` means something else to clients")]
+    ReservedKind(String),
     /// No gateway.
     #[error("expected at least one gateway")]
     Gateways,
@@ -80,6 +87,10 @@ impl Condition {
         self.field.text(event).ok().flatten()
     }
 
+    fn is_on_data(&self) -> bool {
+        matches!(self.field, Field::Data(_))
+    }
+
     fn is_met(&self, event: Routable<'_>) -> bool {
         self.found(event).is_some_and(|text| self.pattern.matches(&text))
     }
@@ -102,9 +113,15 @@ impl Rule {
         if kind.is_empty() || kind.len() > KIND_BYTES_MAX || kind.chars().any(char::is_control) {
             return Err(RuleError::Kind);
         }
+        if RESERVED_EVENTS.contains(&kind) || RESERVED_TYPES.contains(&kind) {
+            return Err(RuleError::ReservedKind(kind.to_owned()));
+        }
         if gateways.is_empty() {
             return Err(RuleError::Gateways);
         }
+        // The data is searched last: that takes longest.
+        let mut conditions = conditions;
+        conditions.sort_by_key(Condition::is_on_data);
         Ok(Rule {
             conditions: conditions.into(),
             rooms: rooms.into(),

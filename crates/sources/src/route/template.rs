@@ -7,6 +7,8 @@ use tidings_hub::RoomName;
 
 /// Fields in one place.
 const FIELDS_MAX: usize = 16;
+/// The longest name of a room, in bytes.
+const ROOM_BYTES_MAX: usize = 256;
 /// The longest text that an event may put in a place, in bytes: the longest user id.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -34,7 +36,13 @@ impl Template {
             rest = behind;
         }
         push_text(&mut pieces, rest).ok_or_else(malformed)?;
-        if pieces.is_empty() || text.chars().any(char::is_control) {
+        let lengths = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            // At least.
+            Piece::Place(_) => 1,
+        });
+        let is_too_long = lengths.sum::<usize>() > ROOM_BYTES_MAX;
+        if pieces.is_empty() || is_too_long || text.chars().any(char::is_control) {
             return Err(malformed());
         }
         Ok(Template(pieces.into()))

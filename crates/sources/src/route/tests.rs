@@ -99,6 +99,8 @@ fn attributes() -> Attributes {
         source: "/backend/tasks".to_owned(),
         kind: "com.example.task.created".to_owned(),
         subject: Some("task-7".to_owned()),
+        datacontenttype: Some("application/json".to_owned()),
+        dataschema: None,
         extensions: vec![
             ("traceid".to_owned(), ExtensionValue::Text("t".to_owned())),
             ("attempt".to_owned(), ExtensionValue::Integer(2)),
@@ -123,6 +125,8 @@ fn conditions_are_met_by_what_the_event_says() {
         ("source", "/backend/*", true),
         ("subject", "task-7", true),
         ("id", "1", true),
+        ("datacontenttype", "*/json", true),
+        ("dataschema", "*", false),
         ("traceid", "t", true),
         ("attempt", "2", true),
         ("last", "false", true),
@@ -208,6 +212,37 @@ fn the_first_rule_whose_conditions_are_met_decides() {
 }
 
 #[test]
+fn only_texts_and_integers_are_names() {
+    let attributes = attributes();
+    let event = Routable {
+        topic: Some("t"),
+        attributes: Some(&attributes),
+        data: serde_json::from_str("{}").unwrap(),
+    };
+    for (template, expected) in [
+        ("{topic}", Ok("t")),
+        ("{attempt}", Ok("2")),
+        ("{traceid}", Ok("t")),
+        ("{other|subject}", Ok("task-7")),
+        ("{last}", Err(DropReason::InvalidUser)),
+        ("{last|subject}", Err(DropReason::InvalidUser)),
+        ("{other}", Err(DropReason::NoUser)),
+    ] {
+        let rule = Rule::new(
+            Vec::new(),
+            vec![Template::parse(template).unwrap()],
+            "kind",
+            &[Gateway::Flow],
+        )
+        .unwrap();
+        let found = rule
+            .destination(event)
+            .map(|destination| destination.rooms[0].to_string());
+        assert_eq!(found, expected.map(str::to_owned), "{template}");
+    }
+}
+
+#[test]
 fn a_room_is_named_once() {
     let rooms = ["{data.a}", "{data.b}"].map(|room| Template::parse(room).unwrap());
     let rule = Rule::new(Vec::new(), rooms.into(), "kind", &[Gateway::Flow]).unwrap();
@@ -232,6 +267,8 @@ fn templates_are_read_and_shown() {
     ] {
         assert_eq!(Template::parse(text).unwrap().to_string(), text);
     }
+    assert!(Template::parse(&"r".repeat(256)).is_ok());
+    assert!(Template::parse(&"r".repeat(257)).is_err());
     for text in ["", "{", "}", "a}b", "{a", "a{b}}", "{a{b}}", "a\u{7}"] {
         assert!(
             matches!(
@@ -242,6 +279,8 @@ fn templates_are_read_and_shown() {
         );
     }
     for text in [
+        "{time}",
+        "{specversion}",
         "{}",
         "{a|}",
         "{data}",
@@ -279,6 +318,10 @@ fn rules_are_bounded() {
         RuleError::Kind
     );
     assert_eq!(error(conditions(0), rooms(1), "k", &[]), RuleError::Gateways);
+    for kind in ["disconnect", "pong"] {
+        let reserved = RuleError::ReservedKind(kind.to_owned());
+        assert_eq!(error(conditions(0), rooms(1), kind, &flow), reserved);
+    }
     assert_eq!(Routes::new(Vec::new()).unwrap_err(), RuleError::Count);
     let rule = Rule::new(conditions(16), rooms(8), "k", &flow).unwrap();
     assert_eq!(

@@ -26,7 +26,7 @@ pub(crate) struct Test {
     /// The event, a `CloudEvent` in JSON or its data alone; `-`: from the standard input
     #[arg(long, value_name = "FILE")]
     event: PathBuf,
-    /// The topic that it comes from
+    /// The topic that it comes from; that of `tasks.dapr.topic` if not given
     #[arg(long)]
     topic: Option<String>,
 }
@@ -36,7 +36,8 @@ impl RouteCommand {
         let Self::Test(test) = self;
         let routes = assembly::routes(config)?;
         let event = read(&test.event)?;
-        let trial = Trial::of(&routes, test.topic.as_deref(), &event);
+        let topic = test.topic.as_ref().unwrap_or(&config.tasks_dapr.topic);
+        let trial = Trial::of(&routes, Some(topic), &event);
 
         let mut output = io::stdout().lock();
         for (place, unmet) in (1..).zip(&trial.passed_over) {
@@ -50,10 +51,12 @@ impl RouteCommand {
                 unmet.condition
             )?;
         }
+        if trial.is_decided {
+            writeln!(output, "rule {} decides", trial.passed_over.len() + 1)?;
+        }
         let destination = trial.result.map_err(|reason| {
             Failure::Usage(anyhow::anyhow!("the event would become a dead letter: {reason}"))
         })?;
-        writeln!(output, "rule {} decides", trial.passed_over.len() + 1)?;
         for room in &destination.rooms {
             writeln!(output, "room: {room}")?;
         }

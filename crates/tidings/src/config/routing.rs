@@ -187,11 +187,12 @@ fn conditions(value: &Value) -> Result<Vec<(String, String)>, String> {
             Value::Text(text) => found.push((field.clone(), text.clone())),
             Value::Integer(number) => found.push((field.clone(), number.to_string())),
             Value::Boolean(truth) => found.push((field.clone(), truth.to_string())),
-            _ => {
+            Value::Table(_) => {
                 return Err(format!(
                     "the condition on `{field}` is a text; quote names with dots"
                 ));
             }
+            _ => return Err(format!("the condition on `{field}` is a text")),
         }
     }
     Ok(found)

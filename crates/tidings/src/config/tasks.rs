@@ -14,7 +14,7 @@ section! {
         ingest_listen: Option<Listen> = None;
         /// Whether `/ws` and `/sse` need a token, whose `sub` then is the user. Cannot be false in production.
         token_required: bool = base.mode.pick(false, true);
-        /// Where the user stands in a task event, in order of preference.
+        /// Where the user stands in a task event, in order of preference, unless there are `routing.rules`.
         user_id_paths: Vec<String> = ["user_id", "data.user_id", "payload.user_id"].map(String::from).into();
         /// Events remembered to acknowledge a redelivery without sending it twice.
         dedupe_events_max: u32 = 100_000, within 1..=10_000_000;

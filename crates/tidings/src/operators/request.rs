@@ -4,6 +4,7 @@
 use serde_json::value::RawValue;
 use tidings_hub::{ConnectionId, Event, EventId, Gateway, Gateways, RoomName};
 use tidings_wire::json;
+use tidings_wire::socketio::RESERVED_EVENTS;
 use tidings_wire::time::Timestamp;
 
 use super::field::{FieldError, Fields};
@@ -14,15 +15,6 @@ const ROOMS_MAX: usize = 100;
 const EXCLUDE_MAX: usize = 1_000;
 /// Bytes of a kind, an event name, a key or an idempotency key.
 const WORD_BYTES_MAX: usize = 256;
-/// Names that Socket.IO clients take for their own signals; such an event would look like a lost connection.
-const RESERVED_KINDS: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
 
 const ROOM: &str = "a room name: 1 to 256 bytes without control characters";
 const ONE_OF_ROOM_AND_ROOMS: &str = "either `room`, a name, or `rooms`, a list of 1 to 100 names";
@@ -79,8 +71,8 @@ fn rooms(fields: &Fields<'_>) -> Result<Vec<RoomName>, FieldError> {
 
 fn kind(fields: &Fields<'_>) -> Result<Box<str>, FieldError> {
     let kind = word(fields, "kind")?.ok_or_else(|| expected_word("kind"))?;
-    if RESERVED_KINDS.contains(&&*kind) {
-        let reserved = RESERVED_KINDS.join(", ");
+    if RESERVED_EVENTS.contains(&&*kind) {
+        let reserved = RESERVED_EVENTS.join(", ");
         return Err(FieldError::new(
             "kind",
             format!("none of the names reserved by Socket.IO ({reserved})"),

@@ -6,8 +6,9 @@ use super::cursor::Cursor;
 use super::{Error, placeholder};
 use crate::json::{CollectError, array_items};
 
-/// Names that an event may not have, because the client library emits them itself.
-const RESERVED_EVENTS: [&str; 6] = [
+/// Names that an event may not have, because the client library emits them itself. A packet with one of them makes its
+/// parser fail, and the client reconnect.
+pub const RESERVED_EVENTS: [&str; 6] = [
     "connect",
     "connect_error",
     "disconnect",

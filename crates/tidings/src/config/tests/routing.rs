@@ -65,7 +65,7 @@ fn a_rule_that_is_none_is_told_by_its_place() {
         ),
         (
             "[[routing.rules]]\nrooms = [\"a\"]\nwhen = { data = \"x\" }",
-            "rule 1: a field is `topic`, `type`, `source`, `subject`, `id`, an extension or `data.` and a path, found `data`",
+            "rule 1: a field is `topic`, `type`, `source`, `subject`, `id`, `datacontenttype`, `dataschema`, an extension, or `data.` and a path, found `data`",
         ),
         (
             "[[routing.rules]]\nrooms = [\"a\"]\ngateways = []",
