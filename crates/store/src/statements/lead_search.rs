@@ -82,6 +82,29 @@ pub(super) async fn delete(transaction: &mut Transaction, number: i64) -> Result
     Ok(())
 }
 
+/// What a search asks for.
+struct Terms<'a> {
+    /// All terms, which the best hits have as whole words.
+    words: &'a [String],
+    /// Those that are no beginning of another one: a field with a word that begins `hundredth` has one that begins `h`.
+    prefixes: Vec<&'a str>,
+}
+
+impl<'a> Terms<'a> {
+    fn of(words: &'a [String]) -> Terms<'a> {
+        let is_implied = |word: &&String| {
+            words
+                .iter()
+                .any(|longer| longer.len() > word.len() && longer.starts_with(*word))
+        };
+        let prefixes = words.iter().filter(|word| !is_implied(word)).map(String::as_str);
+        Terms {
+            words,
+            prefixes: prefixes.collect(),
+        }
+    }
+}
+
 /// What finds the hits of a search.
 enum Hits {
     Sqlite(sqlite::Hits),
@@ -111,6 +134,7 @@ pub(crate) async fn search(
     let Some(number) = tenants::number(transaction, tenant).await? else {
         return Ok(LeadHits::default());
     };
+    let terms = &Terms::of(terms);
     let hits = if transaction.is_postgres() {
         Hits::Postgres(postgres::Hits::of(transaction, number, search, terms).await?)
     } else {
@@ -173,13 +197,30 @@ async fn newest(
         total: 0,
         lowest: 0,
     };
-    let mut query = sql("WITH hit AS MATERIALIZED (");
+    let mut query = sql("WITH ");
+    if transaction.is_postgres() {
+        // In one pass over the hits, which come in their order.
+        query.push(
+            "hit AS MATERIALIZED (
+                 SELECT count(*) AS total, min(number) AS lowest, (array_agg(number))[1:",
+        );
+        query.push_bind(limit).push("] AS numbers FROM (");
+    } else {
+        query.push("hit AS MATERIALIZED (");
+    }
     if !hits.push(&mut query, ANY_RANK, 0, HITS_MAX) {
         return Ok(found);
     }
-    query.push("), newest AS (SELECT number FROM hit ORDER BY number DESC LIMIT ");
-    query.push_bind(limit).push(") SELECT ").push(COLUMNS);
-    query.push(", (SELECT count(*) FROM hit), (SELECT min(number) FROM hit)");
+    if transaction.is_postgres() {
+        query.push(") found), newest AS (SELECT unnest(numbers) AS number FROM hit) SELECT ");
+        query
+            .push(COLUMNS)
+            .push(", (SELECT total FROM hit), (SELECT lowest FROM hit)");
+    } else {
+        query.push("), newest AS (SELECT number FROM hit ORDER BY number DESC LIMIT ");
+        query.push_bind(limit).push(") SELECT ").push(COLUMNS);
+        query.push(", (SELECT count(*) FROM hit), (SELECT min(number) FROM hit)");
+    }
     push_leads(&mut query, tenant);
     for row in query.fetch_all(transaction).await? {
         (found.total, found.lowest) = (row.number(8)?, row.get(9)?);
@@ -228,7 +269,7 @@ pub(super) fn push_numbers<'q>(query: &mut Statement<'q>, transaction: &Transact
 /// All of the terms, each as a prefix, in the database's query language.
 pub(super) fn match_expression(transaction: &Transaction, tenant: i64, terms: &[String]) -> String {
     if transaction.is_postgres() {
-        postgres::expression(tenant, terms, ANY_RANK)
+        postgres::prefixes(tenant, terms, ANY_RANK)
     } else {
         sqlite::prefixes(tenant, terms)
     }

@@ -3,8 +3,10 @@
 //! The planner knows what is rare, and not what this index costs: it gathers all entries of a prefix before it begins, a
 //! million of them maybe. So a search begins with what is rarest and looks for the frequent rest in the rows.
 
+use std::iter;
+
 use super::super::leads::{COLUMNS, from_row};
-use super::{ANY_RANK, HITS_MAX, in_index, terms_in_index};
+use super::{ANY_RANK, HITS_MAX, Terms, in_index, terms_in_index};
 use crate::database::{Statement, Transaction, sql};
 use crate::{Lead, LeadSearch, LeadStatus, StoreError, TenantId, TimeRange};
 
@@ -72,7 +74,7 @@ impl Hits {
         transaction: &mut Transaction,
         tenant: i64,
         search: &LeadSearch,
-        terms: &[String],
+        terms: &Terms<'_>,
     ) -> Result<Hits, StoreError> {
         // A plan for every query: how to find a rare term is not how to find a common one, and without the values PostgreSQL
         // takes a limit for a low one, and reads through all leads in the order of their numbers. Whole tables are never
@@ -85,16 +87,18 @@ impl Hits {
         .execute(transaction)
         .await?;
         let mut filter = Filter::of(tenant, search);
-        if terms.len() == 1 && filter.is_none() {
+        let prefixes = &terms.prefixes;
+        let all = expressions(tenant, terms.words, prefixes);
+        if prefixes.len() == 1 && filter.is_none() {
             return Ok(Hits {
-                all: expressions(tenant, terms),
-                indexed: Some(expressions(tenant, terms)),
+                indexed: Some(all.clone()),
+                all,
                 frequent: None,
                 filter,
             });
         }
-        let mut leads = Vec::with_capacity(terms.len());
-        for term in terms {
+        let mut leads = Vec::with_capacity(prefixes.len());
+        for term in prefixes {
             leads.push(leads_with(transaction, tenant, term).await?);
         }
         let leads_in_filter = match &filter {
@@ -107,13 +111,13 @@ impl Hits {
         }
         let part = |is_frequent: bool| {
             let of_part =
-                |(_, leads): &(&String, u64)| (*leads > rarest.saturating_mul(FREQUENT_TERM)) == is_frequent;
-            let part = terms.iter().zip(leads.iter().copied()).filter(of_part);
-            let part: Vec<String> = part.map(|(term, _)| term.clone()).collect();
-            (!part.is_empty()).then(|| expressions(tenant, &part))
+                |(_, leads): &(&&str, u64)| (*leads > rarest.saturating_mul(FREQUENT_TERM)) == is_frequent;
+            let part = prefixes.iter().zip(leads.iter().copied()).filter(of_part);
+            let part: Vec<&str> = part.map(|(term, _)| *term).collect();
+            (!part.is_empty()).then(|| expressions(tenant, terms.words, &part))
         };
         Ok(Hits {
-            all: expressions(tenant, terms),
+            all,
             indexed: part(false),
             frequent: part(true),
             filter,
@@ -226,10 +230,9 @@ impl Filter {
 }
 
 /// How many leads have the term, as the planner sees it.
-async fn leads_with(transaction: &mut Transaction, tenant: i64, term: &String) -> Result<u64, StoreError> {
+async fn leads_with(transaction: &mut Transaction, tenant: i64, term: &str) -> Result<u64, StoreError> {
     let query = sql("EXPLAIN SELECT FROM lead_search WHERE document @@ CAST($1 AS tsquery)");
-    let query = query.bind(expression(tenant, std::slice::from_ref(term), ANY_RANK));
-    estimated_rows(query, transaction).await
+    estimated_rows(query.bind(prefixes(tenant, &[term], ANY_RANK)), transaction).await
 }
 
 /// The rows of a plan, by its first line: `Seq Scan on lead_search  (cost=0.00..69890.00 rows=1000000 width=0)`.
@@ -240,25 +243,27 @@ async fn estimated_rows(query: Statement<'_>, transaction: &mut Transaction) -> 
         .ok_or_else(|| StoreError::corrupt("a plan does not say how many rows it gives"))
 }
 
-/// For each rank, all of the terms.
-fn expressions(tenant: i64, terms: &[String]) -> Vec<String> {
-    (0..=ANY_RANK)
-        .map(|rank| expression(tenant, terms, rank))
-        .collect()
+/// For each rank, all of these terms: as whole words of the name for the best one, which has the words that they imply too.
+fn expressions(tenant: i64, words: &[String], terms: &[&str]) -> Vec<String> {
+    let words = words
+        .iter()
+        .filter(|word| terms.iter().any(|term| term.starts_with(word.as_str())))
+        .map(|word| format!("'{}'", in_index(tenant, 0, word)));
+    let words = words.collect::<Vec<_>>().join(" & ");
+    let others = (1..=ANY_RANK).map(|rank| prefixes(tenant, terms, rank));
+    iter::once(words).chain(others).collect()
 }
 
-/// All of the terms: as whole words of the name for the best rank, for others as prefixes in the fields that they take.
-pub(super) fn expression(tenant: i64, terms: &[String], rank: usize) -> String {
-    let of_term = |term: &String| {
-        if rank == 0 {
-            return format!("'{}'", in_index(tenant, 0, term));
-        }
+/// All of the terms, each as a prefix in the fields of the first so many ranks.
+pub(super) fn prefixes(tenant: i64, terms: &[impl AsRef<str>], ranks: usize) -> String {
+    let of_term = |term: &str| {
         // What is in the notes of every lead is found there first.
-        let prefixes: Vec<String> = (0..rank)
+        let prefixes: Vec<String> = (0..ranks)
             .rev()
             .map(|field| format!("'{}':*", in_index(tenant, field, term)))
             .collect();
         format!("({})", prefixes.join(" | "))
     };
-    terms.iter().map(of_term).collect::<Vec<_>>().join(" & ")
+    let terms = terms.iter().map(|term| of_term(term.as_ref()));
+    terms.collect::<Vec<_>>().join(" & ")
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use tidings_wire::time::Timestamp;
 
-use super::{ANY_RANK, in_index, terms_in_index};
+use super::{ANY_RANK, Terms, in_index, terms_in_index};
 use crate::database::{Statement, Transaction, sql};
 use crate::{Lead, LeadSearch, LeadStatus, StoreError, TenantId, TimeRange};
 
@@ -74,11 +74,11 @@ impl Hits {
         transaction: &mut Transaction,
         (tenant, number): (&TenantId, i64),
         search: &LeadSearch,
-        terms: &[String],
+        terms: &Terms<'_>,
     ) -> Result<Hits, StoreError> {
-        let words_max = WORDS_MAX / (terms.len() * ANY_RANK);
-        let mut lookups = Vec::with_capacity(terms.len());
-        for term in terms {
+        let words_max = WORDS_MAX / (terms.prefixes.len() * ANY_RANK);
+        let mut lookups = Vec::with_capacity(terms.prefixes.len());
+        for term in &terms.prefixes {
             lookups.push(look_up(transaction, number, term, words_max).await?);
         }
         let status = search
@@ -87,7 +87,7 @@ impl Hits {
         let expressions = std::array::from_fn(|rank| {
             let of_terms = match rank {
                 // Where the name has no words that begin so, it has none of them.
-                0 => up_to_rank(&lookups, 1).map(|_| whole_words(number, terms)),
+                0 => up_to_rank(&lookups, 1).map(|_| whole_words(number, terms.words)),
                 _ => up_to_rank(&lookups, rank),
             }?;
             Some(of_terms + status.as_deref().unwrap_or_default())
