@@ -81,10 +81,12 @@ export class Sidecar {
   }
 }
 
-/** Stands between the sidecar and Tidings, and keeps every request with its answer. */
+/** Stands between the sidecar and Tidings, and keeps every request with its answer. Without a `target` it cuts them off. */
 export class Tap {
   /** `{method, path, headers, body, status, answer}` of each, in the order of their answers. */
   seen = [];
+  /** How many were cut off. */
+  cut = 0;
   #own = new Map();
 
   static async start(target) {
@@ -110,8 +112,11 @@ export class Tap {
     collect(incoming, (body) => {
       if (this.#own.has(url)) {
         this.#own.get(url).push(body.toString());
-        outgoing.writeHead(200).end();
-        return;
+        return outgoing.writeHead(200).end();
+      }
+      if (!this.target) {
+        this.cut += 1;
+        return outgoing.destroy();
       }
       const { port } = new URL(this.target);
       const forward = http.request({ host: '127.0.0.1', port, method, path: url, headers, agent: false }, (response) => {
@@ -121,7 +126,7 @@ export class Tap {
         });
       });
       forward.on('error', () => outgoing.destroy());
-      forward.end(body);
+      return forward.end(body);
     });
   }
 
