@@ -2,7 +2,7 @@
 // compose file, read by the library of compose itself. Both are Go programs, which `scripts/dapr build` makes.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -10,6 +10,7 @@ import { envelope } from '../lib/cloudevent.mjs';
 import { goProgram } from '../lib/daprd.mjs';
 import { request } from '../lib/http.mjs';
 import { BINARY, Child, ROOT, run } from '../lib/process.mjs';
+import { codeBlocks } from '../lib/seed.mjs';
 import { until } from '../lib/wait.mjs';
 
 const CHART = path.join(ROOT, 'charts/tidings');
@@ -164,6 +165,24 @@ describe('the chart', () => {
     } finally {
       if (!server.outcome) await server.stop(40_000);
     }
+  });
+});
+
+describe('docs/how-to/kubernetes.md', () => {
+  it('its values are values', () => {
+    const blocks = codeBlocks(readFileSync(path.join(ROOT, 'docs/how-to/kubernetes.md'), 'utf8')).filter(({ language }) => language === 'yaml');
+    assert.equal(blocks.length, 2);
+    const files = blocks.map(({ text }, n) => {
+      const file = path.join(directory, `printed-${n}.yaml`);
+      writeFileSync(file, text);
+      return ['--values', file];
+    });
+    const { status, stdout, stderr } = helm({}, ...files.flat());
+    assert.equal(status, 0, stderr);
+    const resources = parsed(stdout);
+    assert.equal(ofKind(resources, 'Deployment').metadata.name, 'websocket-service');
+    assert.match(ofKind(resources, 'ConfigMap').data['tidings.toml'], /^\[kafka\]\n/);
+    assert.equal(containerOf(resources).env.at(-1).valueFrom.secretKeyRef.name, 'tidings-kafka');
   });
 });
 

@@ -2,6 +2,7 @@ module github.com/tidings-gateway/tidings/tests/dapr/daprd
 
 go 1.26.5
 
+// Not 1.18.3: it asks for github.com/dapr/durabletask-go v0.12.4, which the Go proxy does not give out.
 require (
 	github.com/dapr/components-contrib v1.18.3
 	github.com/dapr/dapr v1.18.2
