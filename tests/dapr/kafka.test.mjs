@@ -7,14 +7,14 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { Sidecar, Tap } from '../lib/daprd.mjs';
-import { request } from '../lib/http.mjs';
+import { Sidecar } from '../lib/daprd.mjs';
 import { Inbox } from '../lib/inbox.mjs';
 import { Broker } from '../lib/kafka.mjs';
 import { ROOT } from '../lib/process.mjs';
 import { Seed } from '../lib/seed.mjs';
 import { Server } from '../lib/server.mjs';
 import { curls, start } from '../lib/shell.mjs';
+import { Tap } from '../lib/tap.mjs';
 import { until } from '../lib/wait.mjs';
 
 const WAIT_MS = 60_000;
@@ -89,11 +89,9 @@ describe('by way of Kafka', { timeout: 600_000 }, () => {
     }
 
     /** Publishes all at once, each keyed by its user, so that a user's stay in their order. */
-    async function publishAll(events) {
-      const entries = events.map((event, n) => ({ entryId: String(n), contentType: 'application/json', event, metadata: { partitionKey: String(event.user_id ?? 'nobody') } }));
-      const answer = await request(`${backend.http}/v1.0-alpha1/publish/bulk/kafka-pubsub/task-updates`, { method: 'POST', body: entries });
-      assert.equal(answer.status, 204, answer.text);
-    }
+    const publishAll = (events) => backend.publishBulk('task-updates', events.map((event, n) => ({
+      entryId: String(n), contentType: 'application/json', event, metadata: { partitionKey: String(event.user_id ?? 'nobody') },
+    })));
 
     const numbers = async (inbox, count) => {
       const found = [];
