@@ -6,6 +6,7 @@ pub(crate) mod check_config;
 mod claim;
 pub(crate) mod dead_letters;
 mod duration;
+pub(crate) mod healthcheck;
 pub(crate) mod key;
 pub(crate) mod lead;
 pub(crate) mod migrate;
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Migrate,
     /// Check the configuration without starting
     CheckConfig(check_config::CheckConfig),
+    /// Ask a running server whether it works: exit code 0 if so, 1 if not
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the version
     Version(version::Version),
     /// Print the OpenAPI document of the flow gateway
@@ -198,6 +201,8 @@ mod tests {
             "backup restore --tenant demo1 --replace job_0192f0c1-7a7b-7c7d-8e8f-909192939495",
             "backup delete --tenant demo1 job_0192f0c1-7a7b-7c7d-8e8f-909192939495",
             "check-config --print-effective",
+            "healthcheck",
+            "healthcheck http://localhost:9400/livez --timeout 2s",
             "version --json",
             "config doc",
             "openapi",
@@ -230,6 +235,9 @@ mod tests {
             "tenant delete",
             "key revoke demo-tenant-key-1",
             "key create --tenant spa/ce --permission admin",
+            "healthcheck https://localhost/health",
+            "healthcheck localhost:9400",
+            "healthcheck --timeout 0s",
             "start",
             "serve --port 1",
         ] {

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 /// What a command gives back.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// An error with its exit code, after `sysexits.h`.
+/// An error with its exit code, after `sysexits.h` but for the first.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// 1: what was asked about does not work, the one answer that container runtimes know beside 0.
+    Unhealthy(anyhow::Error),
     /// 64: the command line or the configuration is wrong; starting again will not help.
     Usage(anyhow::Error),
     /// 69: something this process needs (an address, a lock, the store) is not to be had; later it may be.
@@ -28,6 +30,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Unhealthy(_) => 1,
             Self::Usage(_) => 64,
             Self::Unavailable(_) => 69,
             Self::Internal(_) => 70,
@@ -36,7 +39,10 @@ impl Failure {
 
     pub(crate) fn error(&self) -> &anyhow::Error {
         match self {
-            Self::Usage(error) | Self::Unavailable(error) | Self::Internal(error) => error,
+            Self::Unhealthy(error)
+            | Self::Usage(error)
+            | Self::Unavailable(error)
+            | Self::Internal(error) => error,
         }
     }
 }

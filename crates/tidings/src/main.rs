@@ -75,6 +75,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Route(command) => command.run(&cli.common.load()?.config),
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),
+        Command::Healthcheck(command) => command.run(&cli.common),
         Command::Version(command) => command.run(),
         Command::Openapi => {
             io::stdout().lock().write_all(openapi::document().as_bytes())?;
