@@ -1,6 +1,6 @@
 // The commands of docs/how-to/from-dapr.md, run as printed with a real sidecar, on the ports that the page names.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -18,16 +18,21 @@ const block = (label) => page.find((candidate) => candidate.label === label).tex
 describe('from-dapr.md', { timeout: 120_000 }, () => {
   const children = [];
   let dataDir;
-  before(() => { dataDir = mkdtempSync(path.join(os.tmpdir(), 'tidings-')); });
+  let commands;
+  before(() => {
+    dataDir = mkdtempSync(path.join(os.tmpdir(), 'tidings-'));
+    commands = mkdtempSync(path.join(os.tmpdir(), 'tidings-commands-'));
+    symlinkSync(BINARY, path.join(commands, 'tidings'));
+    symlinkSync(goProgram('daprd'), path.join(commands, 'daprd'));
+  });
   after(async () => {
     for (const child of children.reverse()) await child.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    for (const folder of [dataDir, commands]) rmSync(folder, { recursive: true, force: true });
   });
 
   /** The commands of a block, each started by itself, whether or not an `&` follows it. */
   function startAll(text) {
-    const folders = [path.dirname(BINARY), path.dirname(goProgram('daprd')), path.join(ROOT, 'tests/node_modules/.bin')];
-    const env = { PATH: `${folders.join(':')}:${process.env.PATH}`, TIDINGS__SERVER__DATA_DIR: dataDir };
+    const env = { PATH: `${commands}:${path.join(ROOT, 'tests/node_modules/.bin')}:${process.env.PATH}`, TIDINGS__SERVER__DATA_DIR: dataDir };
     return text.replaceAll('\\\n', ' ').trim().split('\n').map((line) => {
       const child = new Child('bash', ['-c', `exec ${line.replace(/&$/, '')}`], { env, cwd: ROOT, stdin: 'pipe' });
       children.push(child);
@@ -36,14 +41,14 @@ describe('from-dapr.md', { timeout: 120_000 }, () => {
   }
 
   it('the sidecar asks and delivers, as printed', async () => {
-    const commands = block('Trying it on one machine (1)');
-    const started = commands.indexOf('wscat');
-    const [tidings, sidecar] = startAll(commands.slice(0, started));
+    const printed = block('Trying it on one machine (1)');
+    const typed = printed.indexOf('wscat');
+    const [tidings, sidecar] = startAll(printed.slice(0, typed));
     const outputs = () => `${tidings.log}\n${sidecar.log}`;
     // Who types is slower than a server that starts.
     await until(async () => (await request('http://localhost:3500/v1.0/healthz').catch(() => null))?.status === 204, WAIT_MS, () => `a healthy sidecar\n${outputs()}`);
     await until(() => sidecar.log.includes('app is subscribed to the following topics'), WAIT_MS, () => `the subscription\n${outputs()}`);
-    const [terminal] = startAll(commands.slice(started));
+    const [terminal] = startAll(printed.slice(typed));
     await until(() => terminal.log.includes('{"type":"connected"'), WAIT_MS, () => `the welcome in ${terminal.log}`);
 
     const [asked] = await curls(block('The subscription (1)'));
