@@ -1,4 +1,5 @@
-//! Binary mode over HTTP: attributes in `ce-*` headers, the body is the data.
+//! Binary mode: attributes in headers, the body is the data. Over HTTP they are called `ce-*` and their values are encoded, in
+//! Kafka's records they are called `ce_*` and are plain UTF-8.
 
 use serde_json::value::RawValue;
 
@@ -14,23 +15,49 @@ impl CloudEvent {
         content_type: Option<&str>,
         body: &[u8],
     ) -> Result<Self, Error> {
-        let mut attributes = Attributes::default();
-        for (header, value) in headers {
-            let Some(name) = attribute_name(header) else {
-                continue;
-            };
-            if name == "datacontenttype" {
-                return Err(Error::ContentTypeHeader);
-            }
-            let value = decode_value(value).ok_or_else(|| Error::invalid_value(&name))?;
-            attributes.set(&name, ExtensionValue::Text(value))?;
-        }
-        if let Some(content_type) = content_type {
-            attributes.set("datacontenttype", ExtensionValue::Text(content_type.to_owned()))?;
-        }
-        let data = data(attributes.content_type(), body)?;
-        attributes.into_event(data)
+        let named = headers
+            .into_iter()
+            .filter_map(|(header, value)| Some((attribute_name(header)?, value)));
+        event(named, decode_value, content_type, body)
     }
+
+    /// Reads the headers and the value of a Kafka record, by the Kafka binding, section 3.2. Headers without the prefix `ce_` are
+    /// passed over.
+    pub fn from_record_headers<'a>(
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        content_type: Option<&str>,
+        value: &[u8],
+    ) -> Result<Self, Error> {
+        let named = headers
+            .into_iter()
+            .filter_map(|(header, value)| Some((header.strip_prefix("ce_")?.to_owned(), value)));
+        event(named, plain_value, content_type, value)
+    }
+}
+
+fn event<'a>(
+    attributes: impl Iterator<Item = (String, &'a [u8])>,
+    decode: impl Fn(&[u8]) -> Option<String>,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<CloudEvent, Error> {
+    let mut seen = Attributes::default();
+    for (name, value) in attributes {
+        if name == "datacontenttype" {
+            return Err(Error::ContentTypeHeader);
+        }
+        let value = decode(value).ok_or_else(|| Error::invalid_value(&name))?;
+        seen.set(&name, ExtensionValue::Text(value))?;
+    }
+    if let Some(content_type) = content_type {
+        seen.set("datacontenttype", ExtensionValue::Text(content_type.to_owned()))?;
+    }
+    let data = data(seen.content_type(), body)?;
+    seen.into_event(data)
+}
+
+fn plain_value(value: &[u8]) -> Option<String> {
+    std::str::from_utf8(value).ok().map(str::to_owned)
 }
 
 fn attribute_name(header: &str) -> Option<String> {

@@ -33,13 +33,27 @@ impl Mode {
 /// Whether the four headers without which there is no binary mode are among these names.
 pub fn has_required_headers<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
     const REQUIRED: [&str; 4] = ["ce-id", "ce-source", "ce-specversion", "ce-type"];
-    let mut found = [false; REQUIRED.len()];
+    has_all(names, str::eq_ignore_ascii_case, REQUIRED)
+}
+
+/// The same of a Kafka record's headers, whose names are told apart by their case.
+pub fn has_required_record_headers<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    const REQUIRED: [&str; 4] = ["ce_id", "ce_source", "ce_specversion", "ce_type"];
+    has_all(names, |required, name| required == name, REQUIRED)
+}
+
+fn has_all<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    is_same: impl Fn(&str, &str) -> bool,
+    required: [&str; 4],
+) -> bool {
+    let mut found = [false; 4];
     for name in names {
-        for (required, found) in REQUIRED.iter().zip(&mut found) {
-            *found |= required.eq_ignore_ascii_case(name);
+        for (required, found) in required.iter().zip(&mut found) {
+            *found |= is_same(required, name);
         }
     }
-    found == [true; REQUIRED.len()]
+    found == [true; 4]
 }
 
 /// Whether a media type is JSON: `*/json` or `*/*+json`, parameters aside.
