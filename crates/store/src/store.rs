@@ -23,6 +23,8 @@ pub struct StoreOptions {
     pub busy_timeout: Duration,
     /// How many dead letters to keep; older ones are dropped and counted.
     pub dead_letters_max: u32,
+    /// The same by the bytes of their events.
+    pub dead_letter_bytes_max: u64,
     /// Where times come from.
     pub clock: Clock,
 }
@@ -36,6 +38,7 @@ impl StoreOptions {
             connections_max: 8,
             busy_timeout: Duration::from_secs(5),
             dead_letters_max: 10_000,
+            dead_letter_bytes_max: 256 * 1024 * 1024,
             clock: Clock::system(),
         }
     }
@@ -51,6 +54,7 @@ impl fmt::Debug for StoreOptions {
             .field("connections_max", &self.connections_max)
             .field("busy_timeout", &self.busy_timeout)
             .field("dead_letters_max", &self.dead_letters_max)
+            .field("dead_letter_bytes_max", &self.dead_letter_bytes_max)
             .finish_non_exhaustive()
     }
 }
@@ -62,6 +66,7 @@ pub struct Store {
     pub(crate) database: Database,
     pub(crate) clock: Clock,
     pub(crate) dead_letters_max: u32,
+    pub(crate) dead_letter_bytes_max: u64,
 }
 
 impl Store {
@@ -77,6 +82,7 @@ impl Store {
             database,
             clock: options.clock,
             dead_letters_max: options.dead_letters_max,
+            dead_letter_bytes_max: options.dead_letter_bytes_max,
         })
     }
 

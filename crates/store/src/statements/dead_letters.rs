@@ -10,36 +10,91 @@ pub(crate) async fn insert(
     letter: &NewDeadLetter<'_>,
     event_bytes: usize,
     now: Timestamp,
+    replay_at: Option<Timestamp>,
 ) -> Result<i64, StoreError> {
-    sql(
-        "INSERT INTO dead_letter (received_at, source, reason, event, event_bytes) VALUES ($1, $2, $3, $4, $5)
-         RETURNING number",
+    let headers = serde_json::to_string(letter.headers).unwrap_or_default();
+    let number = sql(
+        "INSERT INTO dead_letter (received_at, source, topic, reason, form, headers, event, event_bytes, replay_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING number",
     )
     .bind(now.as_millis())
     .bind(letter.source)
+    .bind(letter.topic)
     .bind(letter.reason)
+    .bind(letter.form)
+    .bind(headers)
     .bind(letter.event)
     .bind(i64::try_from(event_bytes).unwrap_or(i64::MAX))
+    .bind(replay_at.map(Timestamp::as_millis))
     .fetch_one(transaction)
     .await?
-    .get(0)
+    .get(0)?;
+    let bytes = i64::try_from(letter.event.len()).unwrap_or(i64::MAX);
+    account_for(transaction, bytes, 0).await?;
+    Ok(number)
 }
 
 pub(crate) async fn drop_before(transaction: &mut Transaction, number: i64) -> Result<u64, StoreError> {
-    let dropped = sql("DELETE FROM dead_letter WHERE number < $1")
-        .bind(number)
-        .execute(transaction)
-        .await?;
+    let row = sql(
+        "SELECT count(*), CAST(coalesce(sum(length(event)), 0) AS BIGINT) FROM dead_letter WHERE number < $1",
+    )
+    .bind(number)
+    .fetch_one(transaction)
+    .await?;
+    let (dropped, bytes): (u64, i64) = (row.number(0)?, row.get(1)?);
     if dropped > 0 {
-        sql("UPDATE dead_letter_account SET dropped = dropped + $1")
-            .bind(i64::try_from(dropped).unwrap_or(i64::MAX))
+        sql("DELETE FROM dead_letter WHERE number < $1")
+            .bind(number)
             .execute(transaction)
             .await?;
+        account_for(transaction, -bytes, dropped).await?;
     }
     Ok(dropped)
 }
 
-const COLUMNS: &str = "number, received_at, source, reason, event, event_bytes";
+/// Drops the oldest until the rest has no more than so many bytes, or is one.
+pub(crate) async fn drop_beyond(transaction: &mut Transaction, bytes_max: u64) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    loop {
+        let kept: u64 = sql("SELECT kept_bytes FROM dead_letter_account")
+            .fetch_one(transaction)
+            .await?
+            .number(0)?;
+        if kept <= bytes_max {
+            return Ok(dropped);
+        }
+        let oldest =
+            sql("SELECT number, CAST(length(event) AS BIGINT) FROM dead_letter ORDER BY number LIMIT 101")
+                .fetch_all(transaction)
+                .await?;
+        let mut excess = kept - bytes_max;
+        let mut first_kept = None;
+        for row in &oldest {
+            first_kept = Some(row.get(0)?);
+            if excess == 0 {
+                break;
+            }
+            excess = excess.saturating_sub(row.number(1)?);
+        }
+        let dropped_now = drop_before(transaction, first_kept.unwrap_or_default()).await?;
+        dropped += dropped_now;
+        if dropped_now == 0 {
+            return Ok(dropped);
+        }
+    }
+}
+
+async fn account_for(transaction: &mut Transaction, bytes: i64, dropped: u64) -> Result<(), StoreError> {
+    sql("UPDATE dead_letter_account SET kept_bytes = kept_bytes + $1, dropped = dropped + $2")
+        .bind(bytes)
+        .bind(i64::try_from(dropped).unwrap_or(i64::MAX))
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+const COLUMNS: &str =
+    "number, received_at, source, topic, reason, form, headers, event, event_bytes, replay_at IS NOT NULL";
 
 pub(crate) async fn list(
     transaction: &mut Transaction,
@@ -74,13 +129,75 @@ pub(crate) async fn purge(
     filter: &DeadLetterFilter,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    let mut query = sql("DELETE FROM dead_letter WHERE number IN (SELECT number FROM dead_letter WHERE TRUE");
+    let mut query = sql("SELECT number, CAST(length(event) AS BIGINT) FROM dead_letter WHERE TRUE");
     push_filter(&mut query, filter);
-    query.push(" ORDER BY number LIMIT ").push_bind(limit).push(")");
+    query.push(" ORDER BY number LIMIT ").push_bind(limit);
+    let mut purged = 0;
+    let mut bytes: i64 = 0;
+    for row in query.fetch_all(transaction).await? {
+        let (number, event_bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+        // Another node may have deleted it just now.
+        let deleted = sql("DELETE FROM dead_letter WHERE number = $1")
+            .bind(number)
+            .execute(transaction)
+            .await?;
+        if deleted > 0 {
+            purged += deleted;
+            bytes += event_bytes;
+        }
+    }
+    if purged > 0 {
+        account_for(transaction, -bytes, 0).await?;
+    }
+    Ok(purged)
+}
+
+pub(crate) async fn ask_replay(
+    transaction: &mut Transaction,
+    filter: &DeadLetterFilter,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut query = sql("UPDATE dead_letter SET replay_at = ");
+    query.push_bind(now.as_millis());
+    query.push(" WHERE length(event) = event_bytes");
+    push_filter(&mut query, filter);
     query.execute(transaction).await
 }
 
+pub(crate) async fn claim(
+    transaction: &mut Transaction,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let mut query = sql("UPDATE dead_letter SET replay_at = ");
+    query.push_bind(until.as_millis());
+    // Asked twice: the second time after another node, which may have been first, has let go of the row.
+    query.push(" WHERE replay_at <= ").push_bind(now.as_millis());
+    query.push(" AND number IN (SELECT number FROM dead_letter WHERE replay_at <= ");
+    query.push_bind(now.as_millis());
+    query.push(" ORDER BY number LIMIT ").push_bind(limit);
+    query.push(") RETURNING ").push(COLUMNS);
+    query.fetch_all(transaction).await?.iter().map(from_row).collect()
+}
+
+pub(crate) async fn refuse(
+    transaction: &mut Transaction,
+    id: DeadLetterId,
+    reason: &str,
+) -> Result<(), StoreError> {
+    sql("UPDATE dead_letter SET replay_at = NULL, reason = $1 WHERE number = $2")
+        .bind(reason)
+        .bind(id.0)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
 fn push_filter<'q>(query: &mut Statement<'q>, filter: &'q DeadLetterFilter) {
+    if let Some(id) = filter.id {
+        query.push(" AND number = ").push_bind(id.0);
+    }
     if let Some(source) = &filter.source {
         query.push(" AND source = ").push_bind(source.as_str());
     }
@@ -97,18 +214,24 @@ fn from_row(row: &Row) -> Result<DeadLetter, StoreError> {
         id: DeadLetterId(row.get(0)?),
         received_at: Timestamp::from_millis(row.get(1)?),
         source: row.get(2)?,
-        reason: row.get(3)?,
-        event: row.get(4)?,
-        event_bytes: row.number(5)?,
+        topic: row.get(3)?,
+        reason: row.get(4)?,
+        form: row.get(5)?,
+        headers: serde_json::from_str(&row.get::<String>(6)?)
+            .map_err(|_| StoreError::corrupt("the headers of a dead letter"))?,
+        event: row.get(7)?,
+        event_bytes: row.number(8)?,
+        is_replaying: row.get(9)?,
     })
 }
 
 pub(crate) async fn account(transaction: &mut Transaction) -> Result<DeadLetterAccount, StoreError> {
-    let row = sql("SELECT (SELECT count(*) FROM dead_letter), dropped FROM dead_letter_account")
+    let row = sql("SELECT (SELECT count(*) FROM dead_letter), kept_bytes, dropped FROM dead_letter_account")
         .fetch_one(transaction)
         .await?;
     Ok(DeadLetterAccount {
         kept: row.number(0)?,
-        dropped: row.number(1)?,
+        kept_bytes: row.number(1)?,
+        dropped: row.number(2)?,
     })
 }
