@@ -11,7 +11,9 @@ mod settings;
 
 pub use settings::{BulkSubscribe, DaprSettings, DaprSettingsError};
 
-use crate::{DeadLetters, Delivery, DropReason, Ingest, Outcome, Received, RetryReason};
+use crate::{
+    DeadLetters, Delivery, DropReason, Form, Headers, Ingest, Original, Outcome, Received, RetryReason,
+};
 use answer::Status;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -107,11 +109,27 @@ async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Bod
     }
 }
 
+/// The one event of a request that has been here before.
+pub(crate) fn one(headers: &HeaderMap, body: &[u8]) -> Received {
+    match envelope::open(headers, body) {
+        Envelope::One(received) => received,
+        // Those have been taken apart, each with a dead letter of its own.
+        Envelope::Batch(_) | Envelope::Bulk(_) => Received::Unreadable(DropReason::Mislabelled),
+    }
+}
+
+/// An entry of a bulk delivery that has been here before.
+pub(crate) fn entry(json: &[u8]) -> Received {
+    serde_json::from_slice(json).map_or(Received::Unreadable(DropReason::Mislabelled), |entry| {
+        bulk::Entry::read(entry).received()
+    })
+}
+
 /// The events of a delivery, for the fuzz targets.
 pub(crate) fn received(headers: &HeaderMap, body: &[u8]) -> Vec<Received> {
     match envelope::open(headers, body) {
         Envelope::One(received) => vec![received],
-        Envelope::Batch(events) => events.iter().map(envelope::Original::structured).collect(),
+        Envelope::Batch(events) => events.iter().map(envelope::BatchEvent::structured).collect(),
         Envelope::Bulk(entries) => entries.iter().map(bulk::Entry::received).collect(),
     }
 }
@@ -120,7 +138,12 @@ impl Inner {
     async fn take(&self, headers: &HeaderMap, body: Bytes) -> Response {
         match envelope::open(headers, &body) {
             Envelope::One(received) => {
-                let outcome = self.take_one(received, &body, self.dead_letters()).await;
+                let original = Original {
+                    form: Form::Request,
+                    headers: Headers::Http(headers),
+                    bytes: &body,
+                };
+                let outcome = self.take_one(received, original, self.dead_letters()).await;
                 Status::of(outcome).into_response()
             }
             Envelope::Batch(events) => self.take_batch(&events).await.into_response(),
@@ -128,7 +151,12 @@ impl Inner {
         }
     }
 
-    async fn take_one(&self, received: Received, original: &[u8], dead_letters: DeadLetters) -> Outcome {
+    async fn take_one(
+        &self,
+        received: Received,
+        original: Original<'_>,
+        dead_letters: DeadLetters,
+    ) -> Outcome {
         self.ingest
             .take(Delivery {
                 source: SOURCE,
@@ -142,7 +170,7 @@ impl Inner {
 
     /// One answer for all: what was accepted before a failure is told from its repetition by its id. What is to be
     /// dropped has none to go by, so it is buried last, when it will not come again with the rest.
-    async fn take_batch(&self, events: &[envelope::Original<'_>]) -> Status {
+    async fn take_batch(&self, events: &[envelope::BatchEvent<'_>]) -> Status {
         let mut dropped = Vec::new();
         for event in events {
             let outcome = self
@@ -168,10 +196,15 @@ impl Inner {
         if is_lost { Status::Drop } else { Status::Success }
     }
 
-    async fn settle(&self, outcome: Outcome, event: &envelope::Original<'_>) -> Outcome {
+    async fn settle(&self, outcome: Outcome, event: &envelope::BatchEvent<'_>) -> Outcome {
         // Ours in any case: Dapr's dead letter topic can only take a batch as a whole.
         self.ingest
-            .settle(SOURCE, outcome, event.bytes(), DeadLetters::Ours)
+            .settle(
+                (SOURCE, Some(&self.settings.topic)),
+                outcome,
+                Original::new(Form::Structured, event.bytes()),
+                DeadLetters::Ours,
+            )
             .await
     }
 
@@ -179,13 +212,13 @@ impl Inner {
         let mut statuses = Vec::with_capacity(entries.len());
         let mut stopped = None;
         for entry in entries {
-            let outcome = match stopped {
+            let outcome = if let Some(reason) = stopped {
                 // What comes after it would otherwise overtake it.
-                Some(reason) => self.ingest.give_back(reason),
-                None => {
-                    self.take_one(entry.received(), entry.original(), self.dead_letters())
-                        .await
-                }
+                self.ingest.give_back(reason)
+            } else {
+                let original = Original::new(Form::BulkEntry, entry.original());
+                self.take_one(entry.received(), original, self.dead_letters())
+                    .await
             };
             if let Outcome::Retry(reason) = outcome {
                 stopped = Some(reason);
@@ -197,7 +230,8 @@ impl Inner {
 
     async fn refuse_too_large(&self, headers: &HeaderMap, beginning: &[u8]) -> Response {
         let received = Received::Unreadable(DropReason::TooLarge);
-        let status = Status::of(self.take_one(received, beginning, self.dead_letters()).await);
+        let original = Original::new(Form::Beginning, beginning);
+        let status = Status::of(self.take_one(received, original, self.dead_letters()).await);
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .map(header::HeaderValue::as_bytes);

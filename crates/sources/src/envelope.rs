@@ -12,13 +12,18 @@ pub(crate) fn structured(json: &[u8]) -> Received {
     }
 }
 
-/// What does not say what it is: a `CloudEvent` if it looks like one, data otherwise.
+/// What does not say what it is: a `CloudEvent` if it has all that makes one, data otherwise.
 pub(crate) fn unlabelled(json: &[u8]) -> Received {
-    let attributes = std::str::from_utf8(json)
-        .ok()
-        .and_then(|json| members(json, ["specversion", "id", "source", "type"]).ok());
-    match attributes {
-        Some(attributes) if attributes.iter().all(Option::is_some) => structured(json),
-        _ => Received::Bare(Data::Binary(json.to_owned())),
+    // As an event first, which most are: that spares a look.
+    match CloudEvent::from_structured(json) {
+        Ok(event) => Received::CloudEvent(Box::new(event)),
+        Err(_) if has_required_members(json) => Received::Unreadable(DropReason::Mislabelled),
+        Err(_) => Received::Bare(Data::Binary(json.to_owned())),
     }
+}
+
+fn has_required_members(json: &[u8]) -> bool {
+    let required = ["specversion", "id", "source", "type"];
+    let found = std::str::from_utf8(json).map(|json| members(json, required));
+    matches!(found, Ok(Ok(members)) if members.iter().all(Option::is_some))
 }

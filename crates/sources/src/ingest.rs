@@ -1,14 +1,15 @@
 //! From an event as received to its outcome.
 
+use crate::original::read_again;
 use crate::payload;
 use crate::route::{Attributes, Routable, Routes};
-use crate::{Admission, DropReason, IngestCounters, Outcome, RetryReason, Window};
+use crate::{Admission, DropReason, IngestCounters, Original, Outcome, RetryReason, Window};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_bus::{Bus, BusError};
 use tidings_hub::{Event, EventId};
-use tidings_store::{Clock, NewDeadLetter, Store};
+use tidings_store::{Clock, DeadLetter, NewDeadLetter, Store};
 use tidings_wire::cloudevents::{CloudEvent, Data};
 
 /// How events are taken in.
@@ -55,7 +56,7 @@ pub struct Delivery<'a> {
     /// The event, as far as it could be read.
     pub received: Received,
     /// What a dead letter will hold.
-    pub original: &'a [u8],
+    pub original: Original<'a>,
     /// Who keeps it if it is dropped.
     pub dead_letters: DeadLetters,
 }
@@ -113,7 +114,18 @@ impl Ingest {
             dead_letters,
         } = delivery;
         let outcome = self.attempt(source, topic, received).await;
-        self.settle(source, outcome, original, dead_letters).await
+        self.settle((source, topic), outcome, original, dead_letters)
+            .await
+    }
+
+    /// Takes the event of a dead letter in once more. If it is dropped again, the letter stays where it is.
+    pub(crate) async fn replay(&self, letter: &DeadLetter) -> Outcome {
+        let received = read_again(&letter.form, &letter.headers, &letter.event);
+        let outcome = self
+            .attempt(&letter.source, letter.topic.as_deref(), received)
+            .await;
+        self.count(outcome);
+        outcome
     }
 
     /// Publishes an event if it can be. The outcome is not final before it is settled.
@@ -127,18 +139,22 @@ impl Ingest {
     /// Buries what is to be dropped, and counts what became of the event.
     pub(crate) async fn settle(
         &self,
-        source: &'static str,
+        origin: (&str, Option<&str>),
         mut outcome: Outcome,
-        original: &[u8],
+        original: Original<'_>,
         dead_letters: DeadLetters,
     ) -> Outcome {
         if let (Outcome::Dropped(reason), DeadLetters::Ours) = (outcome, dead_letters)
-            && !self.bury(source, reason, original).await
+            && !self.bury(origin, reason, original).await
         {
             outcome = Outcome::Retry(RetryReason::StoreUnavailable);
         }
-        self.counters.count(outcome);
+        self.count(outcome);
         outcome
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.counters.count(outcome);
     }
 
     /// Counts a delivery given back before it was read.
@@ -211,11 +227,20 @@ impl Ingest {
         }
     }
 
-    async fn bury(&self, source: &str, reason: DropReason, original: &[u8]) -> bool {
+    /// Whether the event is kept as a dead letter now.
+    pub(crate) async fn bury(
+        &self,
+        (source, topic): (&str, Option<&str>),
+        reason: DropReason,
+        original: Original<'_>,
+    ) -> bool {
         let letter = NewDeadLetter {
             source,
+            topic,
             reason: reason.as_str(),
-            event: original,
+            form: original.form.as_str(),
+            headers: &original.headers.kept(),
+            event: original.bytes,
         };
         match self.store.insert_dead_letter(letter).await {
             Ok(_) => true,

@@ -17,15 +17,20 @@ mod fixture;
 pub mod fuzzing;
 mod ingest;
 mod json;
+pub mod kafka;
+mod original;
 mod outcome;
 mod payload;
+mod replay;
 mod route;
 mod trial;
 
 pub use counters::IngestCounters;
 pub use dedupe::{Admission, Reservation, Window};
 pub use ingest::{DeadLetters, Delivery, Ingest, IngestSettings, Received};
+pub use original::{Form, Headers, Original};
 pub use outcome::{DropReason, Outcome, RetryReason};
+pub use replay::Replay;
 pub use route::{
     Attributes, Condition, Destination, Field, RULES_MAX, Routable, Routes, Rule, RuleError, Template,
 };

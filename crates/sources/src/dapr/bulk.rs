@@ -62,7 +62,7 @@ pub(super) fn answer(statuses: &[(&Entry<'_>, Status)]) -> Response {
 }
 
 impl<'a> Entry<'a> {
-    fn read(entry: &'a RawValue) -> Entry<'a> {
+    pub(super) fn read(entry: &'a RawValue) -> Entry<'a> {
         let [id, event, content_type] =
             members(entry.get(), ["entryId", "event", "contentType"]).unwrap_or_default();
         let content_type = content_type.map_or("", RawValue::get).to_ascii_lowercase();

@@ -12,15 +12,15 @@ use tidings_wire::cloudevents::{BATCH_EVENTS_MAX, CloudEvent, Mode, has_required
 pub(super) enum Envelope<'a> {
     One(Received),
     /// `application/cloudevents-batch+json`
-    Batch(Vec<Original<'a>>),
+    Batch(Vec<BatchEvent<'a>>),
     /// Dapr's bulk subscription
     Bulk(Vec<Entry<'a>>),
 }
 
 /// One event of a batch, as it was sent.
-pub(super) struct Original<'a>(&'a RawValue);
+pub(super) struct BatchEvent<'a>(&'a RawValue);
 
-impl Original<'_> {
+impl BatchEvent<'_> {
     pub(super) fn structured(&self) -> Received {
         structured(self.bytes())
     }
@@ -66,6 +66,6 @@ fn batch(body: &[u8]) -> Envelope<'_> {
     match events {
         None => Envelope::One(Received::Unreadable(DropReason::Mislabelled)),
         Some((_, true)) => Envelope::One(Received::Unreadable(DropReason::TooLarge)),
-        Some((events, false)) => Envelope::Batch(events.into_iter().map(Original).collect()),
+        Some((events, false)) => Envelope::Batch(events.into_iter().map(BatchEvent).collect()),
     }
 }

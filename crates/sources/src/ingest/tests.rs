@@ -1,4 +1,5 @@
 use super::*;
+use crate::Form;
 use crate::fixture::{RecordingBus, dead_letters, ingest, store};
 use tidings_bus::MemoryBus;
 use tidings_hub::{Encoding, Gateway, Gateways, Heartbeat, HubBuilder, HubLimits, Registration, RoomName};
@@ -20,7 +21,7 @@ fn delivery(received: Received) -> Delivery<'static> {
         source: "dapr",
         topic: Some("task-updates"),
         received,
-        original: b"as it came",
+        original: Original::new(Form::Unlabelled, b"as it came"),
         dead_letters: DeadLetters::Ours,
     }
 }

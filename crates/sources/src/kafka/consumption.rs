@@ -1,0 +1,336 @@
+//! The loop that polls the client and moves the lanes on.
+
+use super::burial::Burial;
+use super::client::{Client, GroupConsumer};
+use super::context::{Rebalance, RebalanceReceiver};
+use super::lane::Lane;
+use super::lanes::{LaneId, Lanes};
+use super::{CLOSE_TIMEOUT, KafkaSettings, KafkaStatus};
+use crate::kafka::taking::{Done, Taking};
+use crate::{DropReason, Ingest, Outcome};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rdkafka::consumer::{Consumer, MessageStream};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use std::future::pending;
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+use std::time::Duration;
+use tokio::task::coop::unconstrained;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, ReusableBoxFuture};
+
+/// Records taken in between two looks at everything else.
+const BURST: u64 = 128;
+/// How long what is in flight may take to end when its partition is revoked; then it ends for nobody.
+const REVOKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Stopped,
+    /// The client is broken for good.
+    Fatal,
+}
+
+/// One client being polled.
+pub(super) struct Consumption<'c> {
+    consumer: &'c GroupConsumer,
+    settings: &'c KafkaSettings,
+    status: &'c KafkaStatus,
+    taking: Taking<'c>,
+    rebalances: Option<RebalanceReceiver>,
+    lanes: Lanes<'c>,
+    /// The memory of a record's future, over and over; what has to wait moves on with it.
+    attempt: ReusableBoxFuture<'c, Done<'c>>,
+    in_flight: FuturesUnordered<BoxFuture<'c, Done<'c>>>,
+    /// Partitions to give up, and until when their last records are waited for.
+    leaving: Option<(TopicPartitionList, Instant)>,
+    has_offsets: bool,
+}
+
+impl<'c> Consumption<'c> {
+    pub(super) fn new(
+        ingest: &'c Ingest,
+        burial: &'c Burial,
+        settings: &'c KafkaSettings,
+        status: &'c Arc<KafkaStatus>,
+        client: &'c Client,
+    ) -> Consumption<'c> {
+        Consumption {
+            consumer: &client.consumer,
+            settings,
+            status,
+            taking: Taking {
+                ingest,
+                burial,
+                settings,
+            },
+            rebalances: client.rebalances.lock().take(),
+            lanes: Lanes::default(),
+            attempt: ReusableBoxFuture::new(pending()),
+            in_flight: FuturesUnordered::new(),
+            leaving: None,
+            has_offsets: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> End {
+        let consumer = self.consumer;
+        let mut records = consumer.stream();
+        let Some(mut rebalances) = self.rebalances.take() else {
+            return End::Fatal;
+        };
+        let end = loop {
+            let deadline = self.leaving.as_ref().map(|(_, deadline)| *deadline);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break End::Stopped,
+                Some(rebalance) = rebalances.recv() => self.rebalance(rebalance),
+                () = until(deadline) => self.give_up(),
+                Some(done) = self.in_flight.next() => self.done(done),
+                Some(record) = records.next() => match self.burst(record, &mut records) {
+                    // Others want to run too.
+                    Ok(()) => tokio::task::yield_now().await,
+                    Err(end) => break end,
+                },
+            }
+            if self.leaving.is_some() && self.is_left() {
+                self.give_up();
+            }
+            self.store_offsets();
+        };
+        self.finish().await;
+        end
+    }
+
+    /// Takes in what is there, up to a bound.
+    fn burst(
+        &mut self,
+        first: KafkaResult<BorrowedMessage<'c>>,
+        records: &mut MessageStream<'c, super::context::Context>,
+    ) -> Result<(), End> {
+        let mut context = task::Context::from_waker(Waker::noop());
+        let (mut next, mut count) = (first, 0);
+        loop {
+            match next {
+                Ok(record) => self.accept(record),
+                Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
+                    self.status.failed(&error, "the client is closed and made anew");
+                    return Err(End::Fatal);
+                }
+                // Passing: the client goes on by itself.
+                Err(error) => self.status.failed(&error, "consumer"),
+            }
+            count += 1;
+            if count == BURST {
+                break;
+            }
+            match records.poll_next_unpin(&mut context) {
+                Poll::Ready(Some(record)) => next = record,
+                _ => break,
+            }
+        }
+        self.status.count_records(count);
+        Ok(())
+    }
+
+    fn accept(&mut self, record: BorrowedMessage<'c>) {
+        // Of a partition that is not ours any more, somebody else reads it.
+        let Some(id) = self.lanes.find(record.topic(), record.partition()) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get(id).filter(|lane| !lane.is_leaving()) else {
+            return;
+        };
+        if !lane.is_held() {
+            return self.advance(id, Some(record));
+        }
+        lane.wait(record);
+        if !lane.is_paused
+            && lane.holds(
+                self.settings.partition_records_max,
+                self.settings.partition_bytes_max,
+            )
+        {
+            lane.is_paused = true;
+            let partition = list_of(lane);
+            self.report("pause", self.consumer.pause(&partition));
+            self.count_paused();
+        }
+    }
+
+    /// Takes in one record after the other until one has to wait.
+    fn advance(&mut self, id: LaneId, mut next: Option<BorrowedMessage<'c>>) {
+        let mut context = task::Context::from_waker(Waker::noop());
+        while let Some(lane) = self.lanes.get(id) {
+            let Some(record) = next.take().or_else(|| lane.next()) else {
+                break;
+            };
+            let offset = record.offset();
+            self.attempt
+                .set(unconstrained(self.taking.take(id, lane.leaving(), record)));
+            match self.attempt.poll(&mut context) {
+                Poll::Ready(Done::Taken(_, record, Some(Outcome::Dropped(reason)))) => {
+                    lane.offsets.begin(offset);
+                    self.bury(id, record, reason);
+                }
+                Poll::Ready(_) => {
+                    lane.offsets.pass(offset);
+                    self.has_offsets = true;
+                }
+                Poll::Pending => {
+                    lane.begin(offset);
+                    let attempt = std::mem::replace(&mut self.attempt, ReusableBoxFuture::new(pending()));
+                    self.in_flight.push(Box::pin(attempt));
+                    break;
+                }
+            }
+        }
+        self.resume(id);
+    }
+
+    fn bury(&mut self, id: LaneId, record: BorrowedMessage<'c>, reason: DropReason) {
+        if let Some(lane) = self.lanes.get(id) {
+            lane.begin_burial();
+            let burying = self.taking.bury(id, lane.leaving(), record, reason);
+            self.in_flight.push(Box::pin(burying));
+        }
+    }
+
+    fn done(&mut self, done: Done<'c>) {
+        self.has_offsets = true;
+        match done {
+            Done::Taken(id, record, outcome) => {
+                let Some(lane) = self.lanes.get(id) else { return };
+                lane.end_taking();
+                match outcome {
+                    None => {}
+                    Some(Outcome::Dropped(reason)) => self.bury(id, record, reason),
+                    Some(_) => lane.offsets.end(record.offset()),
+                }
+                self.advance(id, None);
+            }
+            Done::Buried(id, offset, is_kept) => {
+                let Some(lane) = self.lanes.get(id) else { return };
+                lane.end_burial();
+                if is_kept {
+                    lane.offsets.end(offset);
+                }
+                self.advance(id, None);
+            }
+        }
+    }
+
+    fn resume(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get(id) else { return };
+        let settings = self.settings;
+        if lane.is_paused
+            && !lane.holds(
+                settings.partition_records_max / 2 + 1,
+                settings.partition_bytes_max / 2 + 1,
+            )
+        {
+            lane.is_paused = false;
+            let partition = list_of(lane);
+            self.report("resume", self.consumer.resume(&partition));
+            self.count_paused();
+        }
+    }
+
+    fn rebalance(&mut self, rebalance: Rebalance) {
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                for partition in partitions.elements() {
+                    self.lanes.open(partition.topic(), partition.partition());
+                }
+                self.report("assign", self.consumer.incremental_assign(&partitions));
+                self.status.rebalanced(self.lanes.len());
+            }
+            Rebalance::Revoke(partitions) => {
+                for partition in partitions.elements() {
+                    let id = self.lanes.find(partition.topic(), partition.partition());
+                    if let Some(lane) = id.and_then(|id| self.lanes.get(id)) {
+                        lane.leave();
+                    }
+                }
+                self.leaving = Some((partitions, Instant::now() + REVOKE_TIMEOUT));
+            }
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.lanes.iter().all(|lane| !lane.is_leaving() || lane.is_idle())
+    }
+
+    /// Gives the revoked partitions up, with what was done of them stored.
+    fn give_up(&mut self) {
+        let Some((partitions, _)) = self.leaving.take() else {
+            return;
+        };
+        self.store_offsets();
+        for partition in partitions.elements() {
+            self.lanes.close(partition.topic(), partition.partition());
+        }
+        self.report("unassign", self.consumer.incremental_unassign(&partitions));
+        self.status.rebalanced(self.lanes.len());
+        self.count_paused();
+    }
+
+    /// Stores from where on is to be read after a restart; the client commits that from time to time.
+    fn store_offsets(&mut self) {
+        if !std::mem::take(&mut self.has_offsets) {
+            return;
+        }
+        let mut offsets = TopicPartitionList::new();
+        for lane in self.lanes.iter_mut() {
+            if let Some(next) = lane.offsets.take_next() {
+                let added = offsets.add_partition_offset(&lane.topic, lane.partition, Offset::Offset(next));
+                debug_assert!(added.is_ok(), "an offset of a record is an offset");
+            }
+        }
+        if offsets.count() > 0 {
+            self.report("store offsets", self.consumer.store_offsets(&offsets));
+        }
+    }
+
+    /// Lets end what has begun.
+    async fn finish(&mut self) {
+        self.lanes.iter_mut().for_each(Lane::leave);
+        let ending = async {
+            while let Some(done) = self.in_flight.next().await {
+                self.done(done);
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, ending).await.is_err() {
+            tracing::warn!("records in flight did not end in time; they will come again");
+        }
+        self.store_offsets();
+    }
+
+    fn count_paused(&self) {
+        self.status
+            .paused(self.lanes.iter().filter(|lane| lane.is_paused).count());
+    }
+
+    fn report(&self, what: &str, result: KafkaResult<()>) {
+        if let Err(error) = result {
+            self.status.failed(&error, what);
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+fn list_of(lane: &Lane<'_>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(&lane.topic, lane.partition);
+    list
+}
