@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tidings_bus::Bus;
+use tidings_sources::kafka::KafkaStatus;
 use tidings_store::Store;
 use tidings_wire::time::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ pub(crate) struct Health {
     store: Store,
     bus: Arc<dyn Bus>,
     memory: Arc<Memory>,
+    kafka: Option<Arc<KafkaStatus>>,
     stop: CancellationToken,
     is_started: AtomicBool,
 }
@@ -40,11 +42,18 @@ struct Check {
 }
 
 impl Health {
-    pub(crate) fn new(store: Store, bus: Arc<dyn Bus>, memory: Arc<Memory>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        bus: Arc<dyn Bus>,
+        memory: Arc<Memory>,
+        kafka: Option<Arc<KafkaStatus>>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             store,
             bus,
             memory,
+            kafka,
             stop,
             is_started: AtomicBool::new(false),
         }
@@ -53,6 +62,12 @@ impl Health {
     /// Everything listens: from now on `/startupz` says so.
     pub(crate) fn started(&self) {
         self.is_started.store(true, Ordering::Relaxed);
+    }
+
+    /// Sources that nothing comes in from at the moment. Clients are served all the same, so the node is not unready.
+    fn degraded(&self) -> Vec<&'static str> {
+        let kafka = self.kafka.as_ref().and_then(|kafka| kafka.failure());
+        kafka.map(|_| "kafka").into_iter().collect()
     }
 
     async fn checks(&self) -> [Check; 3] {
@@ -117,7 +132,8 @@ pub(crate) async fn readyz(
     let (status, mut body) = summary(&checks, ["ready", "unready"]);
     if is_verbose {
         let checks = checks.iter().map(verbose);
-        body["checks"] = checks.chain([memory(&health.memory)]).collect();
+        let sources = health.kafka.as_deref().map(kafka);
+        body["checks"] = checks.chain([memory(&health.memory)]).chain(sources).collect();
     }
     (status, Json(body))
 }
@@ -150,6 +166,10 @@ pub(crate) struct Body {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     failing: Vec<&'static str>,
+    /// The sources that nothing comes in from at the moment; clients are served all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    degraded: Vec<&'static str>,
     /// The gateways that share the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -200,6 +220,7 @@ pub(crate) async fn health(State(listener): State<ListenerHealth>) -> (StatusCod
             service,
             connections,
             failing,
+            degraded: listener.health.degraded(),
             gateways,
             timestamp,
         }),
@@ -236,6 +257,19 @@ fn memory(memory: &Memory) -> Value {
         "status": if memory.is_short() { "degraded" } else { "ok" },
         "levels": levels.collect::<Value>(),
     })
+}
+
+fn kafka(status: &KafkaStatus) -> Value {
+    let failure = status.failure();
+    let mut told = json!({
+        "name": "kafka",
+        "status": if failure.is_none() { "ok" } else { "degraded" },
+        "partitions": status.partitions(),
+    });
+    if let Some(failure) = failure {
+        told["detail"] = failure.into();
+    }
+    told
 }
 
 fn verbose(check: &Check) -> Value {

@@ -4,6 +4,7 @@
 //! an id, so the number of series does not grow with use.
 
 mod families;
+mod sources;
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::DeflateFigures;
+
+pub(crate) use self::sources::KafkaReadings;
 
 /// The content type of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -74,6 +77,12 @@ pub(crate) struct Readings {
     pub(crate) outbox_length: u64,
     /// Those of them that are published and not yet removed.
     pub(crate) outbox_unremoved: u64,
+    /// Events from the backend's side, by outcome and reason.
+    pub(crate) events: Vec<(&'static str, &'static str, u64)>,
+    /// Kafka, if it is read.
+    pub(crate) kafka: Option<KafkaReadings>,
+    /// Requests for issuers' keys, by result; none if nobody publishes any.
+    pub(crate) jwks_refreshes: Vec<(&'static str, u64)>,
     /// TLS, if a listener speaks it.
     pub(crate) tls: Option<TlsReadings>,
 }
@@ -144,6 +153,8 @@ impl<F: Fn() -> Readings + Send + Sync + 'static> Collector for Reader<F> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_sources::kafka::PartitionLag;
+
     use super::*;
 
     fn readings() -> Readings {
@@ -202,6 +213,22 @@ mod tests {
                 plain_bytes: 21,
                 deflated_bytes: 22,
             },
+            events: vec![("accepted", "", 20), ("dead_letter", "no_user", 21)],
+            kafka: Some(KafkaReadings {
+                is_up: true,
+                records: 22,
+                errors: 23,
+                rebalances: 24,
+                dead_letters: 25,
+                partitions: 26,
+                partitions_paused: 27,
+                lags: vec![PartitionLag {
+                    topic: "t".to_owned(),
+                    partition: 3,
+                    records: 28,
+                }],
+            }),
+            jwks_refreshes: vec![("failed", 1), ("loaded", 22)],
             tls: Some(TlsReadings {
                 handshakes: vec![("completed", 17), ("failed", 18)],
                 reloads: vec![("failed", 19), ("loaded", 20)],
@@ -259,6 +286,18 @@ mod tests {
             "tidings_inflated_messages_total 20",
             "tidings_inflated_bytes_total{form=\"plain\"} 21",
             "tidings_inflated_bytes_total{form=\"deflated\"} 22",
+            "tidings_source_events_total{outcome=\"accepted\",reason=\"\"} 20",
+            "tidings_source_events_total{outcome=\"dead_letter\",reason=\"no_user\"} 21",
+            "tidings_kafka_up 1",
+            "tidings_kafka_records_total 22",
+            "tidings_kafka_errors_total 23",
+            "tidings_kafka_rebalances_total 24",
+            "tidings_kafka_dead_letters_total 25",
+            "tidings_kafka_partitions 26",
+            "tidings_kafka_partitions_paused 27",
+            "tidings_kafka_lag_records{topic=\"t\",partition=\"3\"} 28",
+            "tidings_jwks_refresh_total{result=\"failed\"} 1",
+            "tidings_jwks_refresh_total{result=\"loaded\"} 22",
             "tidings_tls_handshakes_total{outcome=\"completed\"} 17",
             "tidings_tls_handshakes_total{outcome=\"failed\"} 18",
             "tidings_tls_reloads_total{result=\"failed\"} 19",

@@ -35,6 +35,7 @@ async fn open(config: &Config, migrate: bool) -> Outcome<Store> {
     options.migrate = migrate;
     options.connections_max = config.store.connections_max;
     options.dead_letters_max = config.store.dead_letters_max;
+    options.dead_letter_bytes_max = config.store.dead_letter_bytes_max;
     Store::open_with(options).await.map_err(|error| match error {
         StoreError::Configuration { .. } => Failure::Usage(anyhow::Error::new(error).context("store.url")),
         error => failure(error),

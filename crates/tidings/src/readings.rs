@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use tidings_flow::Flow;
 use tidings_hub::Hub;
-use tidings_sources::Ingest;
+use tidings_sources::kafka::KafkaStatus;
+use tidings_sources::{Ingest, IngestCounters};
 use tidings_transport::{DURATION_BOUNDS_SECONDS, Tls, Transport};
 
 use crate::hub;
 use crate::memory::Memory;
-use crate::metrics::{Connections, Distribution, Readings, TlsReadings};
+use crate::metrics::{Connections, Distribution, KafkaReadings, Readings, TlsReadings};
 
 /// Asks the parts at each scrape.
 pub(crate) fn reader(
     hub: Hub,
     transport: Transport,
     ingest: Arc<Ingest>,
+    kafka: Option<Arc<KafkaStatus>>,
     flow: Flow,
     memory: Arc<Memory>,
     tls: Option<Tls>,
@@ -66,12 +68,42 @@ pub(crate) fn reader(
             inflated,
             messages_sent: readings.messages_sent + transport.messages_sent,
             bytes_sent: readings.bytes_sent + transport.bytes_sent,
+            events: events(ingest.counters()),
+            kafka: kafka.as_deref().map(KafkaReadings::of),
             tls: tls.as_ref().map(|tls| TlsReadings {
                 handshakes: transport.tls_handshakes,
                 reloads: transport.tls_reloads,
                 certificate_not_after: tls.not_after(),
             }),
             ..readings
+        }
+    }
+}
+
+/// What became of events that came in, by outcome and reason.
+fn events(counters: &IngestCounters) -> Vec<(&'static str, &'static str, u64)> {
+    let mut events = vec![
+        ("accepted", "", counters.consumed()),
+        ("duplicate", "", counters.duplicates()),
+    ];
+    let dropped = counters.dropped();
+    events.extend(dropped.map(|(reason, count)| ("dead_letter", reason.as_str(), count)));
+    let retried = counters.retried();
+    events.extend(retried.map(|(reason, count)| ("retried", reason.as_str(), count)));
+    events
+}
+
+impl KafkaReadings {
+    fn of(status: &KafkaStatus) -> Self {
+        Self {
+            is_up: status.failure().is_none(),
+            records: status.records(),
+            errors: status.errors(),
+            rebalances: status.rebalances(),
+            dead_letters: status.dead_letters(),
+            partitions: status.partitions() as u64,
+            partitions_paused: status.partitions_paused() as u64,
+            lags: status.lags(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use tidings_sources::kafka::{self, ExhumationError};
 use tidings_store::{DeadLetterFilter, DeadLetterId, Store};
 use tidings_wire::time::Timestamp;
 
@@ -24,6 +25,8 @@ pub(crate) enum DeadLettersCommand {
     List(List),
     /// Print one's event as it was received
     Show(Show),
+    /// Have the running server take them in once more, by the rules that it has now
+    Replay(Replay),
     /// Delete them, for good
     Purge(Purge),
 }
@@ -31,7 +34,7 @@ pub(crate) enum DeadLettersCommand {
 /// Which of them.
 #[derive(Debug, Clone, Args)]
 struct Which {
-    /// Those of this source: dapr
+    /// Those of this source: dapr, http, kafka
     #[arg(long)]
     source: Option<String>,
     /// Those with this reason: `no_route`, `no_user`, `invalid_user`, `not_json`, `mislabelled`, `too_large`
@@ -62,6 +65,22 @@ pub(crate) struct Show {
     number: i64,
 }
 
+/// Take them in once more.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Replay {
+    /// The one of this number
+    #[arg(conflicts_with_all = ["source", "reason", "older_than", "all", "topic"])]
+    number: Option<i64>,
+    #[command(flatten)]
+    which: Which,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["source", "reason", "older_than"])]
+    all: bool,
+    /// What is in Kafka's dead letter topic, `kafka.dead_letter_topic`, and was not replayed before
+    #[arg(long, conflicts_with_all = ["source", "reason", "older_than", "all"])]
+    topic: bool,
+}
+
 /// Delete them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Purge {
@@ -77,6 +96,7 @@ impl DeadLettersCommand {
         opening::on_store(config, async |store| match self {
             Self::List(list) => list.run(store).await,
             Self::Show(show) => show.run(store).await,
+            Self::Replay(replay) => replay.run(config, store).await,
             Self::Purge(purge) => purge.run(store).await,
         })
     }
@@ -89,6 +109,7 @@ impl Which {
             Timestamp::from_millis(now().as_millis().saturating_sub(age))
         };
         DeadLetterFilter {
+            id: None,
             source: self.source,
             reason: self.reason,
             received_before: self.older_than.map(before),
@@ -113,8 +134,10 @@ impl List {
                     "number": letter.id,
                     "receivedAt": letter.received_at,
                     "source": letter.source,
+                    "topic": letter.topic,
                     "reason": letter.reason,
                     "eventBytes": letter.event_bytes,
+                    "replaying": letter.is_replaying,
                 });
                 json_line(&mut output, &line)?;
             }
@@ -147,6 +170,46 @@ impl Show {
         let mut output = io::stdout().lock();
         output.write_all(&letter.event)?;
         output.flush()?;
+        Ok(())
+    }
+}
+
+impl Replay {
+    async fn run(self, config: &Config, store: &Store) -> Outcome {
+        let asked = if self.topic {
+            let settings = config
+                .kafka
+                .settings()
+                .ok_or_else(|| Failure::usage("kafka.brokers is empty"))?;
+            let letters_max = u64::from(config.store.dead_letters_max);
+            kafka::exhume(&settings, store, letters_max)
+                .await
+                .map_err(|error| match error {
+                    ExhumationError::Store(error) => opening::failure(error),
+                    ExhumationError::Kafka(_) => Failure::Unavailable(error.into()),
+                    _ => Failure::Usage(error.into()),
+                })?
+        } else {
+            let filter = DeadLetterFilter {
+                id: self.number.map(DeadLetterId),
+                ..self.which.filter()
+            };
+            if !self.all && filter == DeadLetterFilter::default() {
+                return Err(Failure::usage(
+                    "expected a number, --topic, --all, or which ones: --source, --reason, --older-than",
+                ));
+            }
+            store
+                .replay_dead_letters(&filter)
+                .await
+                .map_err(opening::failure)?
+        };
+        writeln!(io::stdout(), "{asked} dead letters will be taken in once more")?;
+        if let Some(number) = self.number.filter(|_| asked == 0) {
+            return Err(Failure::usage(format!(
+                "there is no dead letter {number}, or not all of it was kept"
+            )));
+        }
         Ok(())
     }
 }

@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 use tidings_hub::Gateway;
 use tidings_sources::Trial;
 
-use crate::assembly;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::sources;
 
 /// What to do with the rules by which events are routed.
 #[derive(Debug, Clone, Subcommand)]
@@ -34,7 +34,7 @@ pub(crate) struct Test {
 impl RouteCommand {
     pub(crate) fn run(self, config: &Config) -> Outcome {
         let Self::Test(test) = self;
-        let routes = assembly::routes(config)?;
+        let routes = sources::routes(config)?;
         let event = read(&test.event)?;
         let topic = test.topic.as_ref().unwrap_or(&config.tasks_dapr.topic);
         let trial = Trial::of(&routes, Some(topic), &event);

@@ -17,6 +17,8 @@ section! {
         connections_max: u32 = 8, within 2..=1_000;
         /// Events that could not be delivered are kept, the newest of them, up to so many.
         dead_letters_max: u32 = 10_000, within 1..=10_000_000;
+        /// The same in bytes of their events; of an event, no more than its first 1,048,576 bytes are kept.
+        dead_letter_bytes_max: u64 = 268_435_456, within 1_048_576..=1_099_511_627_776;
     }
 }
 

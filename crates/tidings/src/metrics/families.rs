@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 
 use tidings_wire::websocket::DeflateFigures;
 
-use super::{Distribution, Readings, TlsReadings};
+use super::{Distribution, Readings, TlsReadings, sources};
 use crate::cli::version::VERSION;
 
 /// Writes all families.
@@ -40,30 +40,7 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
         &readings.handshakes_refused,
     )?;
     limits(readings, to)?;
-    counter(
-        to,
-        "tidings_messages_received",
-        "Messages from clients",
-        readings.messages_received,
-    )?;
-    counter(
-        to,
-        "tidings_messages_sent",
-        "Messages written to clients",
-        readings.messages_sent,
-    )?;
-    counter(
-        to,
-        "tidings_bytes_received",
-        "Bytes from clients",
-        readings.bytes_received,
-    )?;
-    counter(
-        to,
-        "tidings_bytes_sent",
-        "Bytes written to clients",
-        readings.bytes_sent,
-    )?;
+    messages(readings, to)?;
     counter(to, "tidings_publishes", "Events published", readings.publishes)?;
     counter(
         to,
@@ -101,6 +78,16 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     to.encode_descriptor("tidings_rooms", "Rooms with members", None, MetricType::Gauge)?
         .encode_gauge(&readings.rooms)?;
     compression(readings, to)?;
+    sources::encode(readings, to)?;
+    if !readings.jwks_refreshes.is_empty() {
+        counters(
+            to,
+            "tidings_jwks_refresh",
+            "Requests for issuers' keys, by result",
+            "result",
+            &readings.jwks_refreshes,
+        )?;
+    }
     if let Some(readings) = &readings.tls {
         tls(readings, to)?;
     }
@@ -112,6 +99,33 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     )?
     .encode_family(&[("version", VERSION)])?
     .encode_gauge(&1_u32)
+}
+
+fn messages(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    counter(
+        to,
+        "tidings_messages_received",
+        "Messages from clients",
+        readings.messages_received,
+    )?;
+    counter(
+        to,
+        "tidings_messages_sent",
+        "Messages written to clients",
+        readings.messages_sent,
+    )?;
+    counter(
+        to,
+        "tidings_bytes_received",
+        "Bytes from clients",
+        readings.bytes_received,
+    )?;
+    counter(
+        to,
+        "tidings_bytes_sent",
+        "Bytes written to clients",
+        readings.bytes_sent,
+    )
 }
 
 fn tls(readings: &TlsReadings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -269,9 +283,14 @@ fn forms(figures: &DeflateFigures) -> [(&'static str, u64); 2] {
 }
 
 /// The encoder appends `_total` to a counter's name.
-fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+pub(super) fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
     to.encode_descriptor(name, help, None, MetricType::Counter)?
         .encode_counter::<NoLabelSet, _, u64>(&value, None)
+}
+
+pub(super) fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    to.encode_descriptor(name, help, None, MetricType::Gauge)?
+        .encode_gauge(&value)
 }
 
 fn counters<V: EncodeLabelValue + Copy>(
