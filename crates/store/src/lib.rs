@@ -29,14 +29,15 @@ mod statements;
 mod store;
 mod tenant;
 mod text;
+mod token_revocation;
 mod workflow;
 
 pub use actor::Actor;
 pub use audit::{AUDIT_DETAIL_BYTES_MAX, AUDIT_PAGE_MAX, AuditEntry, AuditFault, AuditHead, NewAuditEntry};
 pub use clock::Clock;
 pub use dead_letter::{
-    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter, DeadLetterAccount, DeadLetterFilter,
-    DeadLetterId, NewDeadLetter,
+    DEAD_LETTER_BYTES_MAX, DEAD_LETTER_HEADER_BYTES_MAX, DEAD_LETTERS_PAGE_MAX, DeadLetter,
+    DeadLetterAccount, DeadLetterFilter, DeadLetterId, NewDeadLetter,
 };
 pub use error::{Cause, StoreError};
 pub use execution::{
@@ -67,4 +68,7 @@ pub use restore::{RESTORE_PAGE_MAX, Restore};
 pub use snapshot::{SNAPSHOT_PAGE_MAX, Snapshot, SnapshotPoint};
 pub use store::{Store, StoreOptions};
 pub use tenant::{NewTenant, Tenant, TenantDeletion};
+pub use token_revocation::{
+    RevokedToken, TOKEN_REVOCATIONS_MAX, TOKEN_REVOCATIONS_PAGE_MAX, TokenRevocation, TokenRevocationNumber,
+};
 pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};

@@ -17,4 +17,5 @@ pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod tenant_deletion;
 pub(crate) mod tenants;
+pub(crate) mod token_revocations;
 pub(crate) mod workflows;

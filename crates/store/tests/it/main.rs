@@ -40,4 +40,5 @@ mod search_model;
 mod tenant_deletion;
 mod tenants;
 mod tenants_apart;
+mod token_revocations;
 mod workflows;
