@@ -11,6 +11,7 @@ mod settings;
 
 pub use settings::{BulkSubscribe, DaprSettings, DaprSettingsError};
 
+use crate::request::BatchEvent;
 use crate::{
     DeadLetters, Delivery, DropReason, Form, Headers, Ingest, Original, Outcome, Received, RetryReason,
 };
@@ -129,7 +130,7 @@ pub(crate) fn entry(json: &[u8]) -> Received {
 pub(crate) fn received(headers: &HeaderMap, body: &[u8]) -> Vec<Received> {
     match envelope::open(headers, body) {
         Envelope::One(received) => vec![received],
-        Envelope::Batch(events) => events.iter().map(envelope::BatchEvent::structured).collect(),
+        Envelope::Batch(events) => events.iter().map(BatchEvent::structured).collect(),
         Envelope::Bulk(entries) => entries.iter().map(bulk::Entry::received).collect(),
     }
 }
@@ -170,7 +171,7 @@ impl Inner {
 
     /// One answer for all: what was accepted before a failure is told from its repetition by its id. What is to be
     /// dropped has none to go by, so it is buried last, when it will not come again with the rest.
-    async fn take_batch(&self, events: &[envelope::BatchEvent<'_>]) -> Status {
+    async fn take_batch(&self, events: &[BatchEvent<'_>]) -> Status {
         let mut dropped = Vec::new();
         for event in events {
             let outcome = self
@@ -196,7 +197,7 @@ impl Inner {
         if is_lost { Status::Drop } else { Status::Success }
     }
 
-    async fn settle(&self, outcome: Outcome, event: &envelope::BatchEvent<'_>) -> Outcome {
+    async fn settle(&self, outcome: Outcome, event: &BatchEvent<'_>) -> Outcome {
         // Ours in any case: Dapr's dead letter topic can only take a batch as a whole.
         self.ingest
             .settle(

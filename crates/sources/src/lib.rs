@@ -21,7 +21,9 @@ pub mod kafka;
 mod original;
 mod outcome;
 mod payload;
+mod posted;
 mod replay;
+mod request;
 mod route;
 mod trial;
 
@@ -30,6 +32,7 @@ pub use dedupe::{Admission, Reservation, Window};
 pub use ingest::{DeadLetters, Delivery, Ingest, IngestSettings, Received};
 pub use original::{Form, Headers, Original};
 pub use outcome::{DropReason, Outcome, RetryReason};
+pub use posted::Posted;
 pub use replay::Replay;
 pub use route::{
     Attributes, Condition, Destination, Field, RULES_MAX, Routable, Routes, Rule, RuleError, Template,

@@ -68,3 +68,6 @@ impl Replay {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;
