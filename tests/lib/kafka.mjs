@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { Kafka, Partitioners, logLevel } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import lz4 from 'lz4js';
 import { Child, ROOT } from './process.mjs';
 import { until, within } from './wait.mjs';
+
+const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = kafkajs;
+// What Tidings produces is compressed so; the client itself knows gzip only.
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: async ({ buffer }) => Buffer.from(lz4.compress(buffer)),
+  decompress: async (buffer) => Buffer.from(lz4.decompress(buffer)),
+});
 
 const SCRIPT = path.join(ROOT, 'scripts/kafka');
 /** The first start may have to fetch the broker. */
