@@ -15,7 +15,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, uri: Uri, upgrade: WebSocke
     let Tasks(gateway) = tasks;
     let transport = gateway.transport.clone();
     let credentials = Credentials::read(&uri, upgrade.headers(), upgrade.protocols());
-    let identity = gateway.identify(credentials);
+    let identity = gateway.identify(credentials).await;
     // Also for a refusal: a browser drops a connection whose subprotocols are all passed over.
     let upgrade = upgrade.with_protocol(BEARER);
     let identity = match identity {
@@ -26,8 +26,8 @@ pub(crate) async fn open(State(tasks): State<Tasks>, uri: Uri, upgrade: WebSocke
         transport.counters().reached(Limit::ConnectionsPerUser);
         return upgrade.refuse(&transport, CloseCode::RateLimited);
     };
-    let expiry_s = identity.expiry_s;
+    let token = identity.token;
     upgrade.accept(&transport, Gateway::Tasks, move |connection| {
-        Session::open(gateway, place, expiry_s, connection)
+        Session::open(gateway, place, token, connection)
     })
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri};
-use tidings_access::{JwtVerifier, UserId, UserTokenRules};
+use tidings_access::{Authenticator, TokenError, TokenStamp, UserId};
 use tidings_transport::{bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
 
@@ -10,8 +10,16 @@ use tidings_wire::close_code::CloseCode;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) user: UserId,
-    /// When the token expires, in seconds since 1970.
+    /// The token that said so, if one did.
+    pub(crate) token: Option<VerifiedToken>,
+}
+
+/// What is kept of a token that was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VerifiedToken {
+    /// When it expires, in seconds since 1970.
     pub(crate) expiry_s: Option<i64>,
+    pub(crate) stamp: TokenStamp,
 }
 
 /// What a request says about its sender. Empty texts count as absent.
@@ -50,20 +58,23 @@ impl Credentials {
     }
 
     /// A token must verify, and then its `sub` is the user, whatever `user_id` says.
-    pub(crate) fn identify(
+    pub(crate) async fn identify(
         self,
-        verifier: &JwtVerifier,
-        rules: &UserTokenRules,
+        authenticator: &Authenticator,
         now_s: i64,
         is_token_required: bool,
     ) -> Result<Identity, CloseCode> {
         if let Some(token) = self.token {
-            let claims = verifier
-                .verify_user_at(&token, rules, now_s)
-                .map_err(|_| CloseCode::InvalidToken)?;
+            let claims = authenticator
+                .verify_user_at(&token, now_s)
+                .await
+                .map_err(refusal)?;
             return Ok(Identity {
+                token: Some(VerifiedToken {
+                    expiry_s: claims.exp,
+                    stamp: authenticator.revocations().stamp(&claims),
+                }),
                 user: claims.sub,
-                expiry_s: claims.exp,
             });
         }
         let user_id = self.user_id.ok_or(CloseCode::MissingUserId)?;
@@ -75,7 +86,18 @@ impl Credentials {
             return Err(CloseCode::InvalidUserId);
         }
         let user = UserId::new(&user_id).map_err(|_| CloseCode::InvalidUserId)?;
-        Ok(Identity { user, expiry_s: None })
+        Ok(Identity { user, token: None })
+    }
+}
+
+/// What is wrong with a token, and that it has expired, is one and the same to whoever shows it.
+fn refusal(error: TokenError) -> CloseCode {
+    match error {
+        TokenError::Missing => CloseCode::MissingToken,
+        TokenError::Invalid | TokenError::Expired => CloseCode::InvalidToken,
+        TokenError::Revoked => CloseCode::Forbidden,
+        // The same token may do later.
+        TokenError::KeysUnavailable => CloseCode::InternalError,
     }
 }
 

@@ -1,13 +1,14 @@
 //! One client's connection.
 
 use crate::encoding::welcome;
+use crate::identity::VerifiedToken;
 use crate::message::Message;
 use crate::tasks::Inner;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tidings_access::UserId;
+use tidings_access::{TokenStamp, UserId};
 use tidings_hub::{Connection, RoomName};
-use tidings_transport::{Incoming, Protocol, QuotaGuard, TokenExpiry};
+use tidings_transport::{Incoming, LiveToken, Protocol, QuotaGuard};
 use tidings_wire::close_code::CloseCode;
 
 /// What a connection keeps, idle or not: handles only.
@@ -15,7 +16,7 @@ pub(crate) struct Session {
     gateway: Arc<Inner>,
     connection: Arc<Connection>,
     _place: QuotaGuard<UserId>,
-    _expiry: Option<Box<TokenExpiry>>,
+    _token: Option<Box<LiveToken<TokenStamp>>>,
 }
 
 // Idle connections are what a server has most of.
@@ -26,9 +27,13 @@ impl Session {
     pub(crate) async fn open(
         gateway: Arc<Inner>,
         place: QuotaGuard<UserId>,
-        expiry_s: Option<i64>,
+        token: Option<VerifiedToken>,
         connection: Arc<Connection>,
     ) -> Result<Session, CloseCode> {
+        let token = token
+            .map(|token| gateway.enter(token, &connection))
+            .transpose()?
+            .map(Box::new);
         let user = place.key();
         let room = RoomName::new(&format!("user:{user}"))
             .expect("Invariant: a user id has at most 200 bytes and no control characters");
@@ -36,12 +41,11 @@ impl Session {
         connection
             .join(room, gateway.encodings.event, Some(welcome))
             .await;
-        let expiry = expiry_s.map(|expiry_s| Box::new(gateway.expiries.watch(expiry_s, connection.clone())));
         Ok(Session {
             gateway,
             connection,
             _place: place,
-            _expiry: expiry,
+            _token: token,
         })
     }
 }

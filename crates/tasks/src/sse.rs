@@ -13,7 +13,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Res
     let Tasks(gateway) = tasks;
     let transport = gateway.transport.clone();
     let credentials = Credentials::read(request.uri(), request.headers(), &[]);
-    let identity = match gateway.identify(credentials) {
+    let identity = match gateway.identify(credentials).await {
         Ok(identity) => identity,
         Err(code) => return request.refuse(&transport, code.into()),
     };
@@ -22,7 +22,7 @@ pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Res
         return request.refuse(&transport, CloseCode::RateLimited.into());
     };
     let start = async move |connection| {
-        Session::open(gateway, place, identity.expiry_s, connection)
+        Session::open(gateway, place, identity.token, connection)
             .await
             .map_err(SseRefusal::from)
     };

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tidings_access::UserId;
+use tidings_access::{TokenError, UserId};
 use tidings_transport::{Problem, ProblemCode, bearer_token};
 
 #[derive(Debug, Serialize)]
@@ -24,9 +24,12 @@ pub(crate) async fn stats(State(tasks): State<Tasks>, headers: HeaderMap) -> Res
             .ok_or(ProblemCode::MissingToken)?;
         // Operators' and services' tokens alike.
         gateway
-            .verifier
+            .authenticator
             .verify_service_at(token, gateway.now_s())
-            .map_err(|_| ProblemCode::InvalidToken)?;
+            .map_err(|error| match error {
+                TokenError::Revoked => ProblemCode::Forbidden,
+                _ => ProblemCode::InvalidToken,
+            })?;
     }
     let users: BTreeMap<_, _> = gateway.users.snapshot().into_iter().collect();
     Ok(Json(Stats {

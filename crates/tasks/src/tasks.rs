@@ -1,6 +1,6 @@
 //! The gateway's parts and its routes.
 
-use crate::identity::{Credentials, Identity};
+use crate::identity::{Credentials, Identity, VerifiedToken};
 use crate::{TasksEncodings, encoding, handshake, sse, stats};
 use axum::Router;
 use axum::routing::get;
@@ -8,9 +8,11 @@ use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use tidings_access::{JwtVerifier, UserId, UserTokenRules};
+use std::time::Duration;
+use tidings_access::{Authenticator, TokenStamp, UserId};
+use tidings_hub::Connection;
 use tidings_store::Clock;
-use tidings_transport::{Quota, TokenExpiries, Transport, get_stream};
+use tidings_transport::{LiveToken, LiveTokens, Quota, Transport, get_stream};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
@@ -19,10 +21,8 @@ use tidings_wire::websocket::Frame;
 pub struct TasksParts {
     /// Connections.
     pub transport: Transport,
-    /// Verifies the tokens of users, operators and services.
-    pub verifier: JwtVerifier,
-    /// What users' tokens must have besides a good signature; an expiry is optional here.
-    pub rules: UserTokenRules,
+    /// Verifies the tokens of users, operators and services. An expiry is optional here.
+    pub authenticator: Authenticator,
     /// What [`TasksEncodings::register`] gave.
     pub encodings: TasksEncodings,
     /// Who may come in.
@@ -40,6 +40,8 @@ pub struct TasksSettings {
     pub stats_token_required: bool,
     /// Connections of one user; beyond it, 4429.
     pub connections_per_user_max: usize,
+    /// How long after the expiry of its token a connection is closed.
+    pub expiry_grace: Duration,
 }
 
 /// The tasks gateway. A clone is another handle.
@@ -48,14 +50,13 @@ pub struct Tasks(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) transport: Transport,
-    pub(crate) verifier: JwtVerifier,
-    pub(crate) rules: UserTokenRules,
+    pub(crate) authenticator: Authenticator,
     pub(crate) encodings: TasksEncodings,
     pub(crate) settings: TasksSettings,
     clock: Clock,
     /// Connections by user.
     pub(crate) users: Quota<UserId>,
-    pub(crate) expiries: TokenExpiries,
+    tokens: LiveTokens<TokenStamp>,
     pub(crate) counters: TasksCounters,
     pub(crate) pong: Frame,
 }
@@ -82,15 +83,14 @@ impl Tasks {
     /// Brings the parts together and starts watching over expiries, on the current runtime.
     pub fn new(parts: TasksParts) -> Tasks {
         let clock = parts.clock.clone();
-        let now_s = move || clock.now().as_millis().div_euclid(1_000);
+        let now_ms = move || clock.now().as_millis();
         Tasks(Arc::new(Inner {
-            verifier: parts.verifier,
-            rules: parts.rules,
+            authenticator: parts.authenticator,
             encodings: parts.encodings,
             settings: parts.settings,
             clock: parts.clock,
             users: Quota::new(parts.settings.connections_per_user_max),
-            expiries: TokenExpiries::start(&parts.transport, now_s),
+            tokens: LiveTokens::start(&parts.transport, parts.settings.expiry_grace, now_ms),
             counters: TasksCounters::default(),
             pong: encoding::pong(),
             transport: parts.transport,
@@ -120,6 +120,12 @@ impl Tasks {
         self.0.users.count()
     }
 
+    /// Closes, with 4403, the connections whose token is among what the authenticator says is revoked.
+    pub async fn close_revoked(&self) {
+        let revocations = self.0.authenticator.revocations();
+        self.0.tokens.close_revoked(|stamp| revocations.has(stamp)).await;
+    }
+
     /// What clients sent so far.
     pub fn counters(&self) -> &TasksCounters {
         &self.0.counters
@@ -145,13 +151,26 @@ impl fmt::Debug for Tasks {
 }
 
 impl Inner {
-    pub(crate) fn identify(&self, credentials: Credentials) -> Result<Identity, CloseCode> {
-        credentials.identify(
-            &self.verifier,
-            &self.rules,
-            self.now_s(),
-            self.settings.token_required,
-        )
+    pub(crate) async fn identify(&self, credentials: Credentials) -> Result<Identity, CloseCode> {
+        let is_token_required = self.settings.token_required;
+        credentials
+            .identify(&self.authenticator, self.now_s(), is_token_required)
+            .await
+    }
+
+    /// Lets a connection live no longer than its token.
+    pub(crate) fn enter(
+        &self,
+        token: VerifiedToken,
+        connection: &Arc<Connection>,
+    ) -> Result<LiveToken<TokenStamp>, CloseCode> {
+        let VerifiedToken { expiry_s, stamp } = token;
+        let live = self.tokens.enter(expiry_s, stamp.clone(), connection.clone());
+        // It may have been revoked since it was verified, and been looked for before it was in the book.
+        if self.authenticator.revocations().has(&stamp) {
+            return Err(CloseCode::Forbidden);
+        }
+        Ok(live)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

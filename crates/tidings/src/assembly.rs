@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tidings_access::{JwtSecret, JwtVerifier, UserTokenRules};
 use tidings_bus::{Bus, MemoryBus};
 use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{Hub, HubBuilder};
-use tidings_sources::dapr::{self, BulkSubscribe, DaprSettings, DaprSource};
-use tidings_sources::{Ingest, IngestSettings, Routes};
+use tidings_sources::dapr;
 use tidings_store::{Clock, Store};
 use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
 use tidings_transport::{
@@ -21,12 +19,14 @@ use tidings_workflows::{Workflows, WorkflowsEncodings, WorkflowsLimits, Workflow
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authentication::Authentication;
 use crate::config::{Config, Mode};
 use crate::failure::{Failure, Outcome};
 use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Readings};
 use crate::operators::{self, Operators};
+use crate::sources::Sources;
 use crate::{backups, compliance, hub, openapi, readings};
 
 /// How long writing out what is gathered in memory may take at the end.
@@ -57,7 +57,7 @@ impl Assembly {
     pub(crate) fn start(
         config: &Config,
         store: &Store,
-        secret: &JwtSecret,
+        authentication: Authentication,
         connections_max: u32,
         tls: Option<Tls>,
         stop: CancellationToken,
@@ -74,7 +74,8 @@ impl Assembly {
         let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(hub.clone()));
         let tracker = TaskTracker::new();
         let transport = transport(config, &hub, connections_max, stop.clone(), &tracker);
-        let verifier = || JwtVerifier::new(secret);
+        let authenticator = authentication.authenticator.clone();
+        let expiry_grace = Duration::from_millis(config.auth_jwt.expiry_grace_ms);
 
         let flow = Flow::new(
             transport.clone(),
@@ -87,17 +88,13 @@ impl Assembly {
         );
         let tasks = Tasks::new(TasksParts {
             transport: transport.clone(),
-            verifier: verifier(),
-            rules: UserTokenRules {
-                audience: config.auth_jwt.audience.clone(),
-                issuer: config.auth_jwt.issuer.clone(),
-                expiry_required: false,
-            },
+            authenticator: authenticator.clone(),
             encodings: tasks_encodings,
             settings: TasksSettings {
                 token_required: config.tasks.token_required,
                 stats_token_required: config.server.mode == Mode::Production,
                 connections_per_user_max: config.limits.connections_per_user_max as usize,
+                expiry_grace,
             },
             clock: Clock::system(),
         });
@@ -105,26 +102,26 @@ impl Assembly {
             transport: transport.clone(),
             bus: bus.clone(),
             store: store.clone(),
-            verifier: verifier(),
-            audience: config.auth_jwt.audience.clone(),
-            issuer: config.auth_jwt.issuer.clone(),
+            authenticator: authenticator.clone(),
             encodings: workflows_encodings,
             limits: WorkflowsLimits {
                 rooms_per_connection_max: config.limits.rooms_per_connection_max as usize,
                 connections_per_user_max: config.limits.connections_per_user_max as usize,
+                expiry_grace,
             },
             clock: Clock::system(),
         });
-        let ingest = Arc::new(Ingest::new(bus.clone(), store.clone(), ingest_settings(config)?));
-        let dapr = DaprSource::new(ingest.clone(), dapr_settings(config))
-            .map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.dapr.route")))?;
+        let sources = Sources::start(config, bus.clone(), store, &transport, &stop)?;
 
         let (memory, watch) = Memory::new(config.limits.memory_bytes_max);
         transport.spawn(watch.run(transport.clone()));
+        let refreshes = authentication.refreshes();
+        authentication.start(&transport, tasks.clone(), workflows.clone());
         let read = readings::reader(
             hub.clone(),
             transport.clone(),
-            ingest,
+            sources.ingest.clone(),
+            sources.kafka.clone(),
             flow.clone(),
             memory.clone(),
             tls,
@@ -132,13 +129,16 @@ impl Assembly {
         let operators = Arc::new(Operators::new(
             &config.operators,
             bus.clone(),
-            verifier(),
-            Metrics::new(read),
+            authenticator,
+            Metrics::new(move || Readings {
+                jwks_refreshes: refreshes(),
+                ..read()
+            }),
         ));
         // As wire.md has it of the flow gateway.
         let is_development = config.server.mode == Mode::Development;
         let metrics = is_development.then(|| operators::metrics_route(operators.clone()));
-        let health = Arc::new(Health::new(store.clone(), bus, memory, stop));
+        let health = Arc::new(Health::new(store.clone(), bus, memory, sources.kafka, stop));
         let ingest_routes = if config.tasks.ingest_listen.is_some() {
             "ingest"
         } else {
@@ -152,7 +152,7 @@ impl Assembly {
             ("ingest", Router::new()),
         ]);
         let of_ingest = routes.remove(ingest_routes).unwrap_or_default();
-        routes.insert(ingest_routes, of_ingest.merge(dapr::routes(dapr)));
+        routes.insert(ingest_routes, of_ingest.merge(dapr::routes(sources.dapr)));
         Ok(Self {
             transport,
             health,
@@ -294,35 +294,5 @@ fn flow_limits(config: &Config) -> FlowLimits {
         connections_per_tenant_max: config.limits.connections_per_tenant_max as usize,
         commands_per_tenant_per_second: config.limits.commands_per_tenant_per_second,
         commands_per_tenant_burst: config.limits.commands_per_tenant_burst,
-    }
-}
-
-fn ingest_settings(config: &Config) -> Outcome<IngestSettings> {
-    Ok(IngestSettings {
-        routes: routes(config)?,
-        dedupe_events_max: config.tasks.dedupe_events_max as usize,
-        dedupe_age_max: Duration::from_millis(config.tasks.dedupe_age_ms_max),
-        ..IngestSettings::default()
-    })
-}
-
-/// The rules by which events are routed.
-pub(crate) fn routes(config: &Config) -> Outcome<Routes> {
-    let routes = config.routing.routes(&config.tasks.user_id_paths);
-    // The rules were read before; the paths were not.
-    routes.map_err(|error| Failure::Usage(anyhow::Error::new(error).context("tasks.user_id_paths")))
-}
-
-fn dapr_settings(config: &Config) -> DaprSettings {
-    let dapr = &config.tasks_dapr;
-    DaprSettings {
-        pubsub_name: dapr.pubsub_name.clone(),
-        topic: dapr.topic.clone(),
-        route: dapr.route.clone(),
-        dead_letter_topic: dapr.dead_letter_topic.clone(),
-        bulk_subscribe: dapr.bulk_subscribe.then(BulkSubscribe::default),
-        body_timeout: Duration::from_millis(config.limits.body_timeout_ms),
-        api_token: dapr.api_token.as_ref().map(|token| token.expose().to_owned()),
-        ..DaprSettings::default()
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Serve (the default)
     Serve,
-    /// Make tokens for users, operators and services
+    /// Make tokens for users, operators and services, and revoke them
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Make, list, suspend, resume and delete tenants
@@ -182,6 +182,10 @@ mod tests {
             "token create --user u --claim a=1 --claim b=x --ttl 15m --quiet",
             "token create --operator",
             "token create --service --ttl 30d",
+            "token revoke --jti 0192f0c1",
+            "token revoke --sub user@example.com --until 30d",
+            "token revoke --sub 42 --until 2027-01-31T12:00:00Z",
+            "token revoked --json",
             "key create --tenant demo1 --permission leads:read --quiet",
             "key create --tenant demo1 --permission leads:read --permission admin --expires 90d",
             "key list --tenant demo1",
@@ -217,6 +221,9 @@ mod tests {
             "token create --user",
             "token create --user a --claim novalue",
             "token create --user a --ttl soon",
+            "token revoke",
+            "token revoke --jti a --sub b",
+            "token revoke --jti a --until soon",
             "key create --tenant demo1",
             "key create --permission admin",
             "key create --tenant demo1 --permission everything",

@@ -15,6 +15,8 @@ mod error;
 mod file;
 mod flow;
 mod heartbeat;
+mod issuers;
+mod kafka;
 mod limits;
 mod listen;
 mod listener_name;
@@ -50,6 +52,8 @@ pub(crate) use self::compression::Compression;
 pub(crate) use self::environment::variables;
 pub(crate) use self::flow::Flow;
 pub(crate) use self::heartbeat::Heartbeat;
+pub(crate) use self::issuers::{JwtIssuer, JwtKeys, is_loopback};
+pub(crate) use self::kafka::Kafka;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::listen::Listen;
 pub(crate) use self::listener_name::ListenerName;
@@ -91,6 +95,7 @@ pub(crate) struct Config {
     pub(crate) compliance: Compliance,
     pub(crate) tasks: Tasks,
     pub(crate) tasks_dapr: Dapr,
+    pub(crate) kafka: Kafka,
     pub(crate) routing: Routing,
     pub(crate) workflows: Workflows,
     pub(crate) operators: Operators,
@@ -124,6 +129,7 @@ impl Config {
             compliance: Compliance::defaults(base),
             tasks: Tasks::defaults(base),
             tasks_dapr: Dapr::defaults(base),
+            kafka: Kafka::defaults(base),
             routing: Routing::defaults(base),
             workflows: Workflows::defaults(base),
             operators: Operators::defaults(base),
@@ -131,7 +137,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 20] {
+    fn sections(&self) -> [&dyn Section; 21] {
         [
             &self.server,
             &self.log,
@@ -150,13 +156,14 @@ impl Config {
             &self.compliance,
             &self.tasks,
             &self.tasks_dapr,
+            &self.kafka,
             &self.routing,
             &self.workflows,
             &self.operators,
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 20] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 21] {
         [
             &mut self.server,
             &mut self.log,
@@ -175,6 +182,7 @@ impl Config {
             &mut self.compliance,
             &mut self.tasks,
             &mut self.tasks_dapr,
+            &mut self.kafka,
             &mut self.routing,
             &mut self.workflows,
             &mut self.operators,

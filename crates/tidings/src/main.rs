@@ -1,6 +1,7 @@
 //! The `tidings` binary: configuration, command line, wiring, operators' listener.
 
 mod assembly;
+mod authentication;
 mod backups;
 mod banner;
 mod certificates;
@@ -13,6 +14,7 @@ mod descriptors;
 mod failure;
 mod health;
 mod hub;
+mod jwks;
 mod listeners;
 mod listening;
 mod logging;
@@ -25,6 +27,7 @@ mod readings;
 mod serve;
 mod shutdown;
 mod signing;
+mod sources;
 mod time;
 
 use std::io::{self, Write};

@@ -23,7 +23,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tidings_access::JwtVerifier;
+use tidings_access::Authenticator;
 use tidings_bus::Bus;
 use tidings_transport::Problem;
 
@@ -39,7 +39,7 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What the operators' routes work with.
 pub(crate) struct Operators {
     bus: Arc<dyn Bus>,
-    verifier: JwtVerifier,
+    authenticator: Authenticator,
     metrics: Metrics,
     is_metrics_open: bool,
     idempotency: IdempotencyKeys,
@@ -49,13 +49,13 @@ impl Operators {
     pub(crate) fn new(
         config: &config::Operators,
         bus: Arc<dyn Bus>,
-        verifier: JwtVerifier,
+        authenticator: Authenticator,
         metrics: Metrics,
     ) -> Self {
         let keys_max = usize::try_from(config.idempotency_keys_max).unwrap_or(usize::MAX);
         Self {
             bus,
-            verifier,
+            authenticator,
             metrics,
             is_metrics_open: config.listen.is_loopback(),
             idempotency: IdempotencyKeys::new(keys_max, Duration::from_millis(config.idempotency_age_ms_max)),
@@ -94,7 +94,7 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    auth::authorize(&operators.verifier, request.headers())?;
+    auth::authorize(&operators.authenticator, request.headers())?;
     Ok(next.run(request).await)
 }
 
@@ -107,7 +107,7 @@ async fn read_body(request: Request, next: Next) -> Result<Response, Problem> {
 
 async fn metrics(State(operators): State<Arc<Operators>>, headers: HeaderMap) -> Result<Response, Refusal> {
     if !operators.is_metrics_open {
-        auth::authorize(&operators.verifier, &headers)?;
+        auth::authorize(&operators.authenticator, &headers)?;
     }
     let text = operators.metrics.render().map_err(|_| Refusal::Internal)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tidings_transport::{Listener, Tls};
 
 use crate::assembly::Assembly;
+use crate::authentication::Authentication;
 use crate::cli::check_config::{refuse, refuse_unfit};
 use crate::config::{Config, Loaded, Mode};
 use crate::data_dir::DataDir;
@@ -39,12 +40,13 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
                 refuse(&refusals, Mode::Production)?;
             }
         }
+        let authentication = Authentication::load(config, &store, &secret).await?;
         let mut listening = Listening::default();
         let tls = tls(config)?;
         let assembly = Assembly::start(
             config,
             &store,
-            &secret,
+            authentication,
             connections_max,
             tls.clone(),
             stop.clone(),

@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
-use tidings_access::{Claims, JwtVerifier, RegistryRule, RoomAccess, RoomRule, TokenError, UserTokenRules};
+use tidings_access::{Authenticator, Claims, RegistryRule, RoomAccess, RoomRule, TokenError, TokenStamp};
 use tidings_bus::{Bus, BusError};
-use tidings_hub::Event;
+use tidings_hub::{Connection, Event};
 use tidings_store::{Clock, Store};
-use tidings_transport::{TokenExpiries, Transport, get_stream};
+use tidings_transport::{LiveToken, LiveTokens, Transport, get_stream};
+use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
 
 use crate::access::StoreOwnership;
@@ -26,12 +28,8 @@ pub struct WorkflowsParts {
     pub bus: Arc<dyn Bus>,
     /// Workflows, executions and their owners.
     pub store: Store,
-    /// Verifies the tokens of users, operators and services.
-    pub verifier: JwtVerifier,
-    /// The audience users' tokens must have, if one is configured.
-    pub audience: Option<String>,
-    /// The issuer users' tokens must have, if one is configured.
-    pub issuer: Option<String>,
+    /// Verifies the tokens of users, operators and services. Those of users without expiry are refused here.
+    pub authenticator: Authenticator,
     /// What [`WorkflowsEncodings::register`] gave.
     pub encodings: WorkflowsEncodings,
     /// What one connection and one user may have.
@@ -47,6 +45,8 @@ pub struct WorkflowsLimits {
     pub rooms_per_connection_max: usize,
     /// Connections of one user; beyond it, 4429.
     pub connections_per_user_max: usize,
+    /// How long after the expiry of its token a connection is closed.
+    pub expiry_grace: Duration,
 }
 
 impl Default for WorkflowsLimits {
@@ -54,6 +54,7 @@ impl Default for WorkflowsLimits {
         WorkflowsLimits {
             rooms_per_connection_max: 128,
             connections_per_user_max: 100,
+            expiry_grace: Duration::from_secs(25),
         }
     }
 }
@@ -66,14 +67,13 @@ pub(crate) struct Inner {
     pub(crate) transport: Transport,
     bus: Arc<dyn Bus>,
     pub(crate) store: Store,
-    pub(crate) verifier: JwtVerifier,
-    rules: UserTokenRules,
+    pub(crate) authenticator: Authenticator,
     pub(crate) access: RoomAccess,
     pub(crate) encodings: WorkflowsEncodings,
     pub(crate) limits: WorkflowsLimits,
     clock: Clock,
     pub(crate) directory: Directory,
-    pub(crate) expiries: TokenExpiries,
+    pub(crate) tokens: LiveTokens<TokenStamp>,
     /// Lock order: a workflow's turn, then an execution's, then a member's.
     pub(crate) workflow_turns: Turns,
     pub(crate) execution_turns: Turns,
@@ -84,22 +84,17 @@ impl Workflows {
     pub fn new(parts: WorkflowsParts) -> Workflows {
         let registry: Arc<dyn RoomRule> = Arc::new(RegistryRule::new(StoreOwnership(parts.store.clone())));
         let clock = parts.clock.clone();
-        let now_s = move || clock.now().as_millis().div_euclid(1_000);
+        let now_ms = move || clock.now().as_millis();
         Workflows(Arc::new(Inner {
             bus: parts.bus,
             store: parts.store,
-            verifier: parts.verifier,
-            rules: UserTokenRules {
-                audience: parts.audience,
-                issuer: parts.issuer,
-                expiry_required: true,
-            },
+            authenticator: parts.authenticator.requiring_expiry(),
             access: RoomAccess::new([registry]),
             encodings: parts.encodings,
             limits: parts.limits,
             clock: parts.clock,
             directory: Directory::new(parts.limits.connections_per_user_max),
-            expiries: TokenExpiries::start(&parts.transport, now_s),
+            tokens: LiveTokens::start(&parts.transport, parts.limits.expiry_grace, now_ms),
             workflow_turns: Turns::new(),
             execution_turns: Turns::new(),
             transport: parts.transport,
@@ -128,6 +123,12 @@ impl Workflows {
     pub fn connections(&self) -> usize {
         self.0.directory.connections()
     }
+
+    /// Closes, with 4403, the connections whose token is among what the authenticator says is revoked.
+    pub async fn close_revoked(&self) {
+        let revocations = self.0.authenticator.revocations();
+        self.0.tokens.close_revoked(|stamp| revocations.has(stamp)).await;
+    }
 }
 
 impl fmt::Debug for Workflows {
@@ -141,8 +142,24 @@ impl Inner {
         self.clock.now()
     }
 
-    pub(crate) fn verify_user(&self, token: &str) -> Result<Claims, TokenError> {
-        self.verifier.verify_user_at(token, &self.rules, self.now_s())
+    pub(crate) async fn verify_user(&self, token: &str) -> Result<Claims, TokenError> {
+        self.authenticator.verify_user_at(token, self.now_s()).await
+    }
+
+    /// Lets a connection live no longer than its token.
+    pub(crate) fn enter(
+        &self,
+        claims: &Claims,
+        connection: &Arc<Connection>,
+    ) -> Result<LiveToken<TokenStamp>, CloseCode> {
+        let revocations = self.authenticator.revocations();
+        let stamp = revocations.stamp(claims);
+        let live = self.tokens.enter(claims.exp, stamp.clone(), connection.clone());
+        // It may have been revoked since it was verified, and been looked for before it was in the book.
+        if revocations.has(&stamp) {
+            return Err(CloseCode::Forbidden);
+        }
+        Ok(live)
     }
 
     pub(crate) fn now_s(&self) -> i64 {

@@ -3,7 +3,7 @@
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use tidings_access::Claims;
+use tidings_access::{Claims, TokenError};
 use tidings_hub::Gateway;
 use tidings_transport::{BEARER, WebSocketUpgrade, bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
@@ -17,7 +17,8 @@ pub(crate) async fn open(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let transport = &workflows.0.transport;
-    let verdict = verify(&workflows, &uri, upgrade.headers(), upgrade.protocols());
+    let token = token(&uri, upgrade.headers(), upgrade.protocols());
+    let verdict = verify(&workflows, token).await;
     // Also for a refusal: a browser drops a connection whose subprotocols are all passed over.
     let is_bearer = upgrade.protocols().iter().any(|protocol| protocol == BEARER);
     let upgrade = if is_bearer {
@@ -36,22 +37,28 @@ pub(crate) async fn open(
     }
 }
 
-/// What is wrong with a token, and that it has expired, is one and the same to whoever shows it.
-pub(crate) fn verify(
-    workflows: &Workflows,
-    uri: &Uri,
-    headers: &HeaderMap,
-    protocols: &[String],
-) -> Result<Claims, CloseCode> {
-    let token = from_query(uri)
+/// The token of a request: of the query, the `Authorization` header or the subprotocols, in this order.
+pub(crate) fn token(uri: &Uri, headers: &HeaderMap, protocols: &[String]) -> Option<String> {
+    from_query(uri)
         .or_else(|| bearer_token(headers).map(str::to_owned))
         .or_else(|| offered_token(protocols).map(str::to_owned))
         .filter(|token| !token.is_empty())
-        .ok_or(CloseCode::MissingToken)?;
-    workflows
-        .0
-        .verify_user(&token)
-        .map_err(|_| CloseCode::InvalidToken)
+}
+
+pub(crate) async fn verify(workflows: &Workflows, token: Option<String>) -> Result<Claims, CloseCode> {
+    let token = token.ok_or(CloseCode::MissingToken)?;
+    workflows.0.verify_user(&token).await.map_err(refusal)
+}
+
+/// What is wrong with a token, and that it has expired, is one and the same to whoever shows it.
+pub(crate) fn refusal(error: TokenError) -> CloseCode {
+    match error {
+        TokenError::Missing => CloseCode::MissingToken,
+        TokenError::Invalid | TokenError::Expired => CloseCode::InvalidToken,
+        TokenError::Revoked => CloseCode::Forbidden,
+        // The same token may do later.
+        TokenError::KeysUnavailable => CloseCode::InternalError,
+    }
 }
 
 /// The first `token` of the query, unless it is empty.

@@ -22,6 +22,7 @@ impl Member {
     pub(crate) fn new(mut claims: Claims, connection: Arc<Connection>) -> Member {
         // No rule reads the application's own claims, and they would stay as long as the connection.
         claims.other = serde_json::Map::new();
+        claims.jti = None;
         Member {
             claims,
             connection,

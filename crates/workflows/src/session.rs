@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tidings_access::Claims;
+use tidings_access::{Claims, TokenStamp};
 use tidings_hub::{Connection, RoomName};
-use tidings_transport::{Incoming, Limit, Protocol, TokenExpiry};
+use tidings_transport::{Incoming, Limit, LiveToken, Protocol};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 
@@ -17,7 +17,7 @@ use crate::messages::{AskedRoom, ClientMessage};
 pub(crate) struct Session {
     gateway: Arc<Inner>,
     member: Arc<Member>,
-    _expiry: TokenExpiry,
+    _token: LiveToken<TokenStamp>,
 }
 
 /// Why a connection does not get into a room.
@@ -36,15 +36,13 @@ impl Session {
         claims: Claims,
         connection: Arc<Connection>,
     ) -> Result<Session, CloseCode> {
-        // The rules ask for an expiry, so there is one.
-        let expiry_s = claims.exp.ok_or(CloseCode::InvalidToken)?;
+        let token = gateway.enter(&claims, &connection)?;
         let member = Arc::new(Member::new(claims, connection.clone()));
         let counters = gateway.transport.counters();
         gateway.directory.enter(&member).map_err(|_| {
             counters.reached(Limit::ConnectionsPerUser);
             CloseCode::RateLimited
         })?;
-        let expiry = gateway.expiries.watch(expiry_s, connection.clone());
         let room = member.own_room();
         gateway.directory.join(&member, &room);
         let now = gateway.now();
@@ -57,7 +55,7 @@ impl Session {
         let session = Session {
             gateway,
             member,
-            _expiry: expiry,
+            _token: token,
         };
         connection.join(room, encoding, Some(opening)).await;
         Ok(session)

@@ -12,12 +12,13 @@ use tidings_wire::close_code::CloseCode;
 
 use crate::Workflows;
 use crate::gateway::Inner;
-use crate::handshake::verify;
+use crate::handshake::{token, verify};
 use crate::session::{NoEntry, Session};
 
 pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest) -> Response {
     let transport = &workflows.0.transport;
-    let claims = match verify(&workflows, request.uri(), request.headers(), &[]) {
+    let token = token(request.uri(), request.headers(), &[]);
+    let claims = match verify(&workflows, token).await {
         Ok(claims) => claims,
         Err(code) => return request.refuse(transport, code.into()),
     };

@@ -20,6 +20,8 @@ pub struct Claims {
     pub iat: Option<i64>,
     /// Start of validity, in seconds since 1970.
     pub nbf: Option<i64>,
+    /// The token's own id.
+    pub jti: Option<String>,
     /// Audiences.
     pub aud: Vec<String>,
     /// Issuer.
@@ -40,6 +42,7 @@ impl Claims {
             exp: None,
             iat: None,
             nbf: None,
+            jti: None,
             aud: Vec::new(),
             iss: None,
             scope: Vec::new(),
@@ -108,6 +111,8 @@ pub struct ServiceClaims {
     pub sub: Option<UserId>,
     /// Expiry, in seconds since 1970.
     pub exp: Option<i64>,
+    /// The token's own id.
+    pub jti: Option<String>,
 }
 
 /// The claims of a token whose signature is good, typed but not yet judged.
@@ -116,6 +121,7 @@ pub(super) struct RawClaims {
     pub(super) exp: Option<i64>,
     pub(super) iat: Option<i64>,
     pub(super) nbf: Option<i64>,
+    pub(super) jti: Option<String>,
     pub(super) aud: Vec<String>,
     pub(super) iss: Option<String>,
     pub(super) scope: Vec<String>,
@@ -132,6 +138,7 @@ impl RawClaims {
             exp: claims.remove("exp").map(|value| seconds(&value)).transpose()?,
             iat: claims.remove("iat").map(|value| seconds(&value)).transpose()?,
             nbf: claims.remove("nbf").map(|value| seconds(&value)).transpose()?,
+            jti: claims.remove("jti").map(token_id).transpose()?,
             aud: claims
                 .remove("aud")
                 .map(one_or_more)
@@ -163,6 +170,14 @@ fn subject(value: Value) -> Result<UserId, TokenError> {
             (None, None) => Err(TokenError::Invalid),
         },
         _ => Err(TokenError::Invalid),
+    }
+}
+
+/// A text (RFC 7519, section 4.1.7); some issuers count.
+fn token_id(value: Value) -> Result<String, TokenError> {
+    match value {
+        Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
+        value => text(value),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value};
 
@@ -16,7 +18,7 @@ pub struct JwtSigner {
     key: EncodingKey,
 }
 
-/// Signing failed inside the crypto library.
+/// Signing failed inside the crypto library, or the system gave no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("token could not be signed")]
 pub struct SignError;
@@ -61,10 +63,11 @@ impl JwtSigner {
         let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         all.insert("iat".to_owned(), now.into());
         all.insert("exp".to_owned(), now.saturating_add(ttl).into());
+        all.insert("jti".to_owned(), new_id()?.into());
         all.extend(claims);
-        jsonwebtoken::encode(&Header::default(), &all, &self.key)
-            .map(TokenText)
-            .map_err(|_| SignError)
+        let text = jsonwebtoken::encode(&Header::default(), &all, &self.key).map_err(|_| SignError)?;
+        let id = all.get("jti").and_then(Value::as_str).map(str::to_owned);
+        Ok(TokenText { text, id })
     }
 }
 
@@ -74,14 +77,29 @@ impl fmt::Debug for JwtSigner {
     }
 }
 
+/// An id that no other token has: 128 random bits in base64url.
+fn new_id() -> Result<String, SignError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| SignError)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
 /// A signed token. The text is a secret.
 #[derive(Clone)]
-pub struct TokenText(String);
+pub struct TokenText {
+    text: String,
+    id: Option<String>,
+}
 
 impl TokenText {
     /// The secret text, for the one moment when it is shown.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The token's id (`jti`), by which it can be revoked; none if a claim that was added took its place.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 }
 

@@ -3,14 +3,10 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde_json::{Map, Value};
-
 use super::claims::RawClaims;
-use super::{CONTROL_AUDIENCE, Claims, JwtSecret, ServiceClaims, ServiceScope, install_crypto_provider};
-
-/// The longest token looked at, in bytes.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+use super::encoded::EncodedToken;
+use super::key::VerifyingKey;
+use super::{CONTROL_AUDIENCE, Claims, JwtSecret, ServiceClaims, ServiceScope};
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_S: i64 = 5;
@@ -27,6 +23,12 @@ pub enum TokenError {
     /// In order, but past its expiry.
     #[error("token has expired")]
     Expired,
+    /// In order, but revoked.
+    #[error("token is revoked")]
+    Revoked,
+    /// Its issuer does not tell its keys at present, so that nobody can say what it is. It may be in order later.
+    #[error("the keys of the token's issuer cannot be had")]
+    KeysUnavailable,
 }
 
 /// What a gateway asks of users' tokens.
@@ -43,24 +45,14 @@ pub struct UserTokenRules {
 /// Verifies tokens signed with the local secret.
 #[derive(Clone)]
 pub struct JwtVerifier {
-    key: DecodingKey,
-    validation: Validation,
+    key: VerifyingKey,
 }
 
 impl JwtVerifier {
     /// A verifier with this secret.
     pub fn new(secret: &JwtSecret) -> JwtVerifier {
-        install_crypto_provider();
-        // Signature and algorithm are the library's part. The claims are judged here, where the order of checks
-        // and the clock are ours: an expired token of the wrong kind is invalid, not expired.
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
         JwtVerifier {
-            key: DecodingKey::from_secret(secret.as_bytes()),
-            validation,
+            key: VerifyingKey::secret(secret),
         }
     }
 
@@ -81,40 +73,29 @@ impl JwtVerifier {
         rules: &UserTokenRules,
         now_s: i64,
     ) -> Result<Claims, TokenError> {
-        let claims = self.decode(token)?;
-        // Only access tokens open a socket; a refresh token lives far too long for that.
-        if claims.kind.as_ref().is_some_and(|kind| kind != "access") {
-            return Err(TokenError::Invalid);
-        }
-        if !audience_fits_user(&claims, rules) {
-            return Err(TokenError::Invalid);
-        }
-        if rules.issuer.is_some() && rules.issuer != claims.iss {
-            return Err(TokenError::Invalid);
-        }
-        if rules.expiry_required && claims.exp.is_none() {
-            return Err(TokenError::Invalid);
-        }
-        let Some(sub) = claims.sub.clone() else {
-            return Err(TokenError::Invalid);
+        self.verify_encoded_user(&EncodedToken::read(token)?, rules, now_s)
+    }
+
+    pub(super) fn verify_encoded_user(
+        &self,
+        token: &EncodedToken<'_>,
+        rules: &UserTokenRules,
+        now_s: i64,
+    ) -> Result<Claims, TokenError> {
+        let claims = token.verified_by(&self.key).ok_or(TokenError::Invalid)??;
+        let expected = Expected {
+            audiences: rules.audience.as_slice(),
+            issuer: rules.issuer.as_deref(),
+            expiry_required: rules.expiry_required,
         };
-        check_times(&claims, now_s)?;
-        Ok(Claims {
-            sub,
-            exp: claims.exp,
-            iat: claims.iat,
-            nbf: claims.nbf,
-            aud: claims.aud,
-            iss: claims.iss,
-            scope: claims.scope,
-            rooms: claims.rooms,
-            other: claims.other,
-        })
+        judge_user(claims, expected, now_s)
     }
 
     /// [`JwtVerifier::verify_service`] at a given time, in seconds since 1970.
     pub fn verify_service_at(&self, token: &str, now_s: i64) -> Result<ServiceClaims, TokenError> {
-        let claims = self.decode(token)?;
+        let claims = EncodedToken::read(token)?
+            .verified_by(&self.key)
+            .ok_or(TokenError::Invalid)??;
         if !claims.aud.iter().any(|audience| audience == CONTROL_AUDIENCE) {
             return Err(TokenError::Invalid);
         }
@@ -129,19 +110,8 @@ impl JwtVerifier {
             scope,
             sub: claims.sub,
             exp: claims.exp,
+            jti: claims.jti,
         })
-    }
-
-    fn decode(&self, token: &str) -> Result<RawClaims, TokenError> {
-        if token.is_empty() {
-            return Err(TokenError::Missing);
-        }
-        if !is_well_formed(token) {
-            return Err(TokenError::Invalid);
-        }
-        let data = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)
-            .map_err(|_| TokenError::Invalid)?;
-        RawClaims::parse(data.claims)
     }
 }
 
@@ -151,22 +121,60 @@ impl fmt::Debug for JwtVerifier {
     }
 }
 
-/// Three base64url parts of a bearable length: all a token can be, found out before anything is decoded.
-fn is_well_formed(token: &str) -> bool {
-    token.len() <= TOKEN_BYTES_MAX
-        && token
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && token.split('.').count() == 3
-        && token.split('.').all(|part| !part.is_empty())
+/// What the claims of a user's token must say.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'a> {
+    /// One of these must be among the token's; none: not asked for.
+    pub(super) audiences: &'a [String],
+    pub(super) issuer: Option<&'a str>,
+    pub(super) expiry_required: bool,
+}
+
+/// Judges a user's claims under a good signature. The order of checks is part of the answer: an expired token of the
+/// wrong kind is invalid, not expired.
+pub(super) fn judge_user(
+    claims: RawClaims,
+    expected: Expected<'_>,
+    now_s: i64,
+) -> Result<Claims, TokenError> {
+    // Only access tokens open a socket; a refresh token lives far too long for that.
+    if claims.kind.as_ref().is_some_and(|kind| kind != "access") {
+        return Err(TokenError::Invalid);
+    }
+    if !audience_fits_user(&claims, expected.audiences) {
+        return Err(TokenError::Invalid);
+    }
+    if expected.issuer.is_some() && expected.issuer != claims.iss.as_deref() {
+        return Err(TokenError::Invalid);
+    }
+    if expected.expiry_required && claims.exp.is_none() {
+        return Err(TokenError::Invalid);
+    }
+    let Some(sub) = claims.sub.clone() else {
+        return Err(TokenError::Invalid);
+    };
+    check_times(&claims, now_s)?;
+    Ok(Claims {
+        sub,
+        exp: claims.exp,
+        iat: claims.iat,
+        nbf: claims.nbf,
+        jti: claims.jti,
+        aud: claims.aud,
+        iss: claims.iss,
+        scope: claims.scope,
+        rooms: claims.rooms,
+        other: claims.other,
+    })
 }
 
 /// Tokens for the control API are no users', also where the configured audience happens to be the same word.
-fn audience_fits_user(claims: &RawClaims, rules: &UserTokenRules) -> bool {
+fn audience_fits_user(claims: &RawClaims, audiences: &[String]) -> bool {
     let has = |wanted: &str| claims.aud.iter().any(|audience| audience == wanted);
     let for_control = has(CONTROL_AUDIENCE)
-        && (rules.audience.as_deref() != Some(CONTROL_AUDIENCE) || service_scope(claims).is_some());
-    !for_control && rules.audience.as_deref().is_none_or(has)
+        && (!audiences.iter().any(|audience| audience == CONTROL_AUDIENCE)
+            || service_scope(claims).is_some());
+    !for_control && (audiences.is_empty() || audiences.iter().any(|audience| has(audience)))
 }
 
 fn service_scope(claims: &RawClaims) -> Option<ServiceScope> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
-use tidings_access::{JwtSecret, JwtSigner, JwtVerifier, ServiceScope, UserId, UserTokenRules};
+use tidings_access::{Authenticator, JwtSecret, JwtSigner, ServiceScope, UserId};
 use tidings_bus::MemoryBus;
 use tidings_hub::{Hub, HubBuilder, HubLimits};
 use tidings_sources::dapr::{self, DaprSettings, DaprSource};
@@ -43,6 +43,7 @@ pub(crate) fn development() -> TasksSettings {
         token_required: false,
         stats_token_required: false,
         connections_per_user_max: 100,
+        expiry_grace: Duration::from_secs(25),
     }
 }
 
@@ -69,8 +70,7 @@ impl Server {
         let ahead = clock_ahead_ms.clone();
         let tasks = Tasks::new(TasksParts {
             transport: transport.clone(),
-            verifier: JwtVerifier::new(&secret),
-            rules: UserTokenRules::default(),
+            authenticator: Authenticator::local(&secret),
             encodings,
             settings,
             clock: Clock::new(move || {

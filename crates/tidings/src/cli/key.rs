@@ -95,7 +95,7 @@ fn key_id(text: &str) -> Result<KeyId, String> {
 }
 
 /// A time to come: a duration from now, or a timestamp.
-fn expiry(text: &str) -> Result<Timestamp, String> {
+pub(super) fn expiry(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
     }

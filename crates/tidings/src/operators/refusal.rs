@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     InvalidToken,
     /// A token that was good.
     TokenExpired,
+    /// A token that was good until somebody revoked it.
+    TokenRevoked,
     /// A field that is not what it must be.
     Field(FieldError),
     /// The batch has more than this many events.
@@ -40,6 +42,7 @@ impl Refusal {
         match self {
             Self::MissingToken => ProblemCode::MissingToken,
             Self::InvalidToken | Self::TokenExpired => ProblemCode::InvalidToken,
+            Self::TokenRevoked => ProblemCode::Forbidden,
             Self::Field(_) => ProblemCode::InvalidBody,
             Self::BatchTooLarge(_) => ProblemCode::PayloadTooLarge,
             Self::InFlight | Self::KeyTaken => ProblemCode::Conflict,
@@ -57,6 +60,7 @@ impl Refusal {
                 "it must be an operator's or service's, signed with this server's secret".into()
             }
             Self::TokenExpired => "it has expired; `tidings token create --operator` makes a new one".into(),
+            Self::TokenRevoked => "it is revoked; `tidings token create --operator` makes a new one".into(),
             Self::Field(error) => error.to_string(),
             Self::BatchTooLarge(events_max) => format!("at most {events_max} events"),
             Self::InFlight => "the same idempotency key is being published; repeat it later".into(),

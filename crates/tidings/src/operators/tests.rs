@@ -86,10 +86,11 @@ impl Fixture {
             store.clone(),
             Arc::clone(&as_bus),
             Memory::new(0).0,
+            None,
             stop.clone(),
         ));
         let metrics = Metrics::new(Readings::default);
-        let operators = Operators::new(&config, as_bus, JwtVerifier::new(&secret), metrics);
+        let operators = Operators::new(&config, as_bus, Authenticator::local(&secret), metrics);
         let listener = ListenerHealth {
             health: health.clone(),
             gateways: vec!["operators"],

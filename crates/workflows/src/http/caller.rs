@@ -6,6 +6,7 @@ use tidings_access::{ServiceScope, TokenError, UserId};
 use tidings_transport::{Problem, ProblemCode, bearer_token};
 
 use crate::Workflows;
+use crate::handshake::refusal;
 
 /// Whoever shows a good token.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,14 +26,15 @@ impl FromRequestParts<Workflows> for Caller {
         let token = bearer_token(&parts.headers).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| Problem::new(ProblemCode::MissingToken))?;
         let gateway = &workflows.0;
-        match gateway.verifier.verify_service_at(token, gateway.now_s()) {
+        let refused = |error| Problem::new(ProblemCode::from(refusal(error)));
+        match gateway.authenticator.verify_service_at(token, gateway.now_s()) {
             Ok(claims) if claims.scope.includes(ServiceScope::Operator) => Ok(Caller::Operator),
             Ok(_) => Ok(Caller::Service),
-            Err(TokenError::Expired) => Err(Problem::new(ProblemCode::InvalidToken)),
-            Err(_) => match gateway.verify_user(token) {
-                Ok(claims) => Ok(Caller::User(claims.sub)),
-                Err(_) => Err(Problem::new(ProblemCode::InvalidToken)),
-            },
+            Err(error @ (TokenError::Expired | TokenError::Revoked)) => Err(refused(error)),
+            Err(_) => {
+                let claims = gateway.verify_user(token).await.map_err(refused)?;
+                Ok(Caller::User(claims.sub))
+            }
         }
     }
 }

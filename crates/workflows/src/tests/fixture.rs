@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
-use tidings_access::{Claims, JwtSecret, JwtSigner, JwtVerifier, ServiceScope, UserId};
+use tidings_access::{Authenticator, Claims, JwtSecret, JwtSigner, ServiceScope, UserId};
 use tidings_bus::MemoryBus;
 use tidings_hub::{Connection, Gateway, Hub, HubBuilder, HubLimits, Registration};
 use tidings_store::{Clock, Store, StoreOptions};
@@ -70,9 +70,7 @@ impl Fixture {
             transport,
             bus: Arc::new(MemoryBus::new(hub.clone())),
             store: Store::open_with(options).await.unwrap(),
-            verifier: JwtVerifier::new(&secret),
-            audience: None,
-            issuer: None,
+            authenticator: Authenticator::local(&secret),
             encodings,
             limits,
             clock,

@@ -1,5 +1,6 @@
 //! Opening, rooms, errors, expiry.
 
+use tidings_access::{Revocation, RevokedTokens, UserId};
 use tidings_transport::{Incoming, Protocol};
 use tidings_wire::close_code::CloseCode;
 
@@ -148,12 +149,37 @@ async fn an_expired_token_closes_the_connection_after_the_grace() {
     let gateway = &fixture.workflows.0;
     let mut client = fixture.client("ann").await;
     fixture.advance(84);
-    gateway.expiries.close_due(gateway.now_s()).await;
+    gateway.tokens.close_due(gateway.now().as_millis()).await;
     assert!(
         client.drain().await.is_empty(),
         "open until 25 s after the expiry"
     );
     fixture.advance(1);
-    gateway.expiries.close_due(gateway.now_s()).await;
+    gateway.tokens.close_due(gateway.now().as_millis()).await;
     assert_eq!(client.closed().await, CloseCode::TokenExpired);
+}
+
+#[tokio::test]
+async fn a_revoked_user_is_put_out_and_stays_out() {
+    let fixture = Fixture::new().await;
+    let gateway = &fixture.workflows.0;
+    let (mut ann, mut bob) = (fixture.client("ann").await, fixture.client("bob").await);
+    let now_s = gateway.now_s();
+    let revoked = RevokedTokens::User(UserId::new("ann").unwrap());
+    gateway.authenticator.revocations().apply([Revocation {
+        tokens: revoked,
+        revoked_at_s: now_s + 10,
+        until_s: now_s + 60,
+    }]);
+    fixture.workflows.close_revoked().await;
+    assert_eq!(ann.closed().await, CloseCode::Forbidden);
+    assert!(bob.drain().await.is_empty());
+    // Verified before the revocation, and opened only now: the look through the connections did not find it.
+    assert_eq!(fixture.open("ann").await.err(), Some(CloseCode::Forbidden));
+    drop((ann, bob));
+    assert_eq!(fixture.workflows.connections(), 0);
+    let (status, _) = fixture
+        .ask(&fixture.user_token("ann"), "GET", "/ws/stats", None)
+        .await;
+    assert_eq!(status, 403);
 }

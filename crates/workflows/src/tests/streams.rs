@@ -219,6 +219,7 @@ async fn rooms_and_connections_are_bounded() {
     let limits = WorkflowsLimits {
         rooms_per_connection_max: 2,
         connections_per_user_max: 1,
+        ..WorkflowsLimits::default()
     };
     let fixture = Fixture::with(limits).await;
     fixture.registered("ann").await;
@@ -268,8 +269,8 @@ async fn a_stream_ends_some_time_after_its_token() {
     fixture
         .workflows
         .0
-        .expiries
-        .close_due(fixture.workflows.0.now_s())
+        .tokens
+        .close_due(fixture.workflows.0.now().as_millis())
         .await;
     let ann = UserId::new("ann").unwrap();
     let member = fixture.workflows.0.directory.members_of(&ann).pop().unwrap();
@@ -280,8 +281,8 @@ async fn a_stream_ends_some_time_after_its_token() {
     fixture
         .workflows
         .0
-        .expiries
-        .close_due(fixture.workflows.0.now_s())
+        .tokens
+        .close_due(fixture.workflows.0.now().as_millis())
         .await;
     assert_eq!(
         stream.part().await.unwrap(),
