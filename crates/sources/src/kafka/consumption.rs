@@ -113,10 +113,13 @@ impl<'c> Consumption<'c> {
         records: &mut MessageStream<'c, super::context::Context>,
     ) -> Result<(), End> {
         let mut context = task::Context::from_waker(Waker::noop());
-        let (mut next, mut count) = (first, 0);
+        let (mut next, mut turns, mut count) = (first, 0, 0);
         loop {
             match next {
-                Ok(record) => self.accept(record),
+                Ok(record) => {
+                    self.accept(record);
+                    count += 1;
+                }
                 Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
                     self.status.failed(&error, "the client is closed and made anew");
                     return Err(End::Fatal);
@@ -124,8 +127,8 @@ impl<'c> Consumption<'c> {
                 // Passing: the client goes on by itself.
                 Err(error) => self.status.failed(&error, "consumer"),
             }
-            count += 1;
-            if count == BURST {
+            turns += 1;
+            if turns == BURST {
                 break;
             }
             match records.poll_next_unpin(&mut context) {
