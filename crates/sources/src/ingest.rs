@@ -5,7 +5,10 @@ use crate::payload;
 use crate::route::{Attributes, Routable, Routes};
 use crate::{Admission, DropReason, IngestCounters, Original, Outcome, RetryReason, Window};
 use serde_json::value::RawValue;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tidings_bus::{Bus, BusError};
 use tidings_hub::{Event, EventId};
@@ -199,7 +202,12 @@ impl Ingest {
     }
 
     async fn publish(&self, event: Event, identity: Option<Identity>) -> Outcome {
-        let publishing = self.publish_once(event, identity);
+        let mut publishing = pin!(self.publish_once(event, identity));
+        // Most are published at once: no clock is set for those.
+        let at_once = poll_fn(|context| Poll::Ready(publishing.as_mut().poll(context))).await;
+        if let Poll::Ready(outcome) = at_once {
+            return outcome;
+        }
         match tokio::time::timeout(self.publish_timeout, publishing).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Retry(RetryReason::Overloaded),

@@ -3,7 +3,7 @@
 use crate::DropReason;
 use serde_json::value::RawValue;
 use tidings_wire::cloudevents::Data;
-use tidings_wire::json::minify;
+use tidings_wire::json::{is_minified, minify};
 
 /// The object in `data`, minified; an empty one for none. A text or bytes whose content is a JSON object is that object: older publishers
 /// send it so.
@@ -14,7 +14,7 @@ pub(crate) fn object(data: Data) -> Result<Box<RawValue>, DropReason> {
             let text: String = serde_json::from_str(json.get()).map_err(|_| DropReason::NotJson)?;
             parse(text.as_bytes())
         }
-        Data::Json(json) => minified(&json),
+        Data::Json(json) => minified(json),
         Data::Text(text) => parse(text.as_bytes()),
         Data::Binary(bytes) => parse(&bytes),
     }
@@ -25,15 +25,14 @@ pub(crate) fn parse(json: &[u8]) -> Result<Box<RawValue>, DropReason> {
     minified(serde_json::from_slice(json).map_err(|_| DropReason::NotJson)?)
 }
 
-fn minified(json: &RawValue) -> Result<Box<RawValue>, DropReason> {
+fn minified(json: Box<RawValue>) -> Result<Box<RawValue>, DropReason> {
     if !json.get().starts_with('{') {
         return Err(DropReason::NotJson);
     }
-    let text = minify(json);
-    if text.len() == json.get().len() {
-        return Ok(json.to_owned());
+    if is_minified(&json) {
+        return Ok(json);
     }
-    RawValue::from_string(text).map_err(|_| DropReason::NotJson)
+    RawValue::from_string(minify(&json)).map_err(|_| DropReason::NotJson)
 }
 
 #[cfg(test)]

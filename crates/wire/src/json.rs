@@ -40,6 +40,11 @@ fn escape(byte: u8) -> Option<([u8; 6], usize)> {
     Some(([b'\\', letter, 0, 0, 0, 0], 2))
 }
 
+/// Whether [`minify`] would leave it as it is.
+pub fn is_minified(json: &RawValue) -> bool {
+    run_length(json.get()) == json.get().len()
+}
+
 /// The same JSON without insignificant white space; keys, their order and the spelling of numbers stay.
 pub fn minify(json: &RawValue) -> String {
     let text = json.get();
@@ -73,17 +78,31 @@ fn is_white_space(character: char) -> bool {
 }
 
 fn run_length(text: &str) -> usize {
-    let (mut in_string, mut escaped) = (false, false);
-    for (index, byte) in text.bytes().enumerate() {
+    let bytes = text.as_bytes();
+    let mut index = 0;
+    while let Some(byte) = bytes.get(index) {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b' ' | b'\t' | b'\n' | b'\r' if !in_string => return index,
-            _ => {}
+            b'"' => index = string_end(bytes, index + 1),
+            b' ' | b'\t' | b'\n' | b'\r' => return index,
+            _ => index += 1,
         }
     }
     text.len()
+}
+
+/// The place behind the quote that ends the string.
+fn string_end(bytes: &[u8], mut index: usize) -> usize {
+    while let Some(found) = bytes
+        .get(index..)
+        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
+    {
+        index += found;
+        if bytes[index] == b'"' {
+            return index + 1;
+        }
+        index += 2;
+    }
+    bytes.len()
 }
 
 #[cfg(test)]

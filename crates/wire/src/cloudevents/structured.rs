@@ -26,7 +26,7 @@ impl CloudEvent {
         let mut attributes = Attributes::default();
         let (mut data, mut data_base64) = (None, None);
         for (name, value) in members {
-            let previous = match name.as_str() {
+            let previous = match &*name {
                 "data" => data.replace(value),
                 "data_base64" => data_base64.replace(value),
                 name if !is_attribute_name(name) => None,
@@ -38,7 +38,7 @@ impl CloudEvent {
                 }
             };
             if previous.is_some() {
-                return Err(Error::Duplicate(name));
+                return Err(Error::Duplicate(name.into_owned()));
             }
         }
         let data = self::data(data, data_base64, attributes.content_type())?;
@@ -99,5 +99,10 @@ fn data(
 }
 
 fn string(value: &RawValue) -> Option<String> {
-    serde_json::from_str(value.get()).ok()
+    let json = value.get();
+    // Without escapes, which it hardly ever has, it is spelled as it reads.
+    match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => Some(text.to_owned()),
+        _ => serde_json::from_str(json).ok(),
+    }
 }

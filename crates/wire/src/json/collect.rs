@@ -1,10 +1,10 @@
 //! Arrays and objects as the texts of what is in them, bounded in number: an array of digits would otherwise take a
 //! dozen times its length in memory.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Why there is nothing to collect.
@@ -16,6 +16,9 @@ pub(crate) enum CollectError {
     TooMany,
 }
 
+/// As many members as most objects have.
+const USUAL_MEMBERS: usize = 16;
+
 /// The items of an array.
 pub(crate) fn array_items(json: &str, items_max: usize) -> Result<Vec<&RawValue>, CollectError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -23,11 +26,11 @@ pub(crate) fn array_items(json: &str, items_max: usize) -> Result<Vec<&RawValue>
     collected(items, deserializer.end())
 }
 
-/// The members of an object in their order, keys that come twice included.
+/// The members of an object in their order, keys that come twice included. A key without escapes is borrowed.
 pub(crate) fn object_members(
     json: &str,
     members_max: usize,
-) -> Result<Vec<(String, &RawValue)>, CollectError> {
+) -> Result<Vec<(Cow<'_, str>, &RawValue)>, CollectError> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let members = deserializer.deserialize_map(Members { members_max });
     collected(members, deserializer.end())
@@ -67,25 +70,49 @@ impl<'de> Visitor<'de> for Items {
     }
 }
 
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsText;
+        impl<'de> Visitor<'de> for AsText {
+            type Value = Key<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(AsText)
+    }
+}
+
 struct Members {
     members_max: usize,
 }
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Option<Vec<(String, &'de RawValue)>>;
+    type Value = Option<Vec<(Cow<'de, str>, &'de RawValue)>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
+        let mut members = Vec::with_capacity(USUAL_MEMBERS.min(self.members_max));
+        while let Some((Key(key), value)) = map.next_entry()? {
             if members.len() == self.members_max {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 return Ok(None);
             }
-            members.push(member);
+            members.push((key, value));
         }
         Ok(Some(members))
     }
@@ -104,10 +131,7 @@ mod tests {
             .collect();
         assert_eq!(items, ["1.0", "{\"b\" :1}"]);
         let members = object_members("{\"b\":1,\"a\":2,\"\\u0062\":3}", 3).expect("members");
-        let members: Vec<_> = members
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.get()))
-            .collect();
+        let members: Vec<_> = members.iter().map(|(key, value)| (&**key, value.get())).collect();
         assert_eq!(members, [("b", "1"), ("a", "2"), ("b", "3")]);
     }
 
