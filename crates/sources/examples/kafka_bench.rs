@@ -10,20 +10,22 @@ use std::fs;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use rdkafka::Message;
 
 const USERS: u64 = 500;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["produce", bootstrap, topic, records, bytes] => produce(bootstrap, topic, records.parse()?, bytes.parse()?),
+        ["produce", bootstrap, topic, records, bytes] => {
+            produce(bootstrap, topic, records.parse()?, bytes.parse()?)
+        }
         ["consume", bootstrap, topic, records] => consume(bootstrap, topic, records.parse()?),
         _ => Err("expected produce or consume, and what the first lines of this file say".into()),
     }
@@ -75,8 +77,16 @@ fn consume(bootstrap: &str, topic: &str, records: u64) -> Result<(), Box<dyn Err
         .create()?;
     consumer.subscribe(&[topic])?;
     let (mut read, mut begun) = (0, None);
+    let waiting = Instant::now();
     while read < records {
-        let record = consumer.poll(PATIENCE).ok_or("no record in a minute")??;
+        // None too for an event of the group's.
+        let Some(record) = consumer.poll(PATIENCE) else {
+            if waiting.elapsed() > PATIENCE {
+                return Err("no record in a minute".into());
+            }
+            continue;
+        };
+        let record = record?;
         begun.get_or_insert_with(|| (Instant::now(), processor_seconds()));
         consumer.store_offset(record.topic(), record.partition(), record.offset())?;
         read += 1;
@@ -93,7 +103,14 @@ fn consume(bootstrap: &str, topic: &str, records: u64) -> Result<(), Box<dyn Err
 /// User and system time of this process, by `/proc/self/stat`; 0 where there is none.
 fn processor_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
-    let ticks = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace();
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok());
     ticks.sum::<f64>() / 100.0
 }

@@ -82,9 +82,20 @@ mod tests {
         assert_eq!(nobody, Posted::One(Outcome::Dropped(DropReason::NoUser)));
         // Dapr's bulk envelope is data like any other here.
         let bulk = br#"{"type":"com.dapr.event.sent.bulk","entries":[],"user_id":"b"}"#;
-        assert!(matches!(ingest.post(&headers("application/json"), bulk).await, Posted::One(Outcome::Accepted(_))));
-        let batch = format!("[{},{},{}]", event("1", "{}"), event("3", r#"{"user_id":"c"}"#), event("4", "7"));
-        let Posted::Batch(outcomes) = ingest.post(&headers("application/cloudevents-batch+json"), batch.as_bytes()).await else {
+        assert!(matches!(
+            ingest.post(&headers("application/json"), bulk).await,
+            Posted::One(Outcome::Accepted(_))
+        ));
+        let batch = format!(
+            "[{},{},{}]",
+            event("1", "{}"),
+            event("3", r#"{"user_id":"c"}"#),
+            event("4", "7")
+        );
+        let Posted::Batch(outcomes) = ingest
+            .post(&headers("application/cloudevents-batch+json"), batch.as_bytes())
+            .await
+        else {
             panic!("a batch");
         };
         assert!(matches!(
@@ -97,10 +108,16 @@ mod tests {
         ));
         let rooms: Vec<String> = bus.take().into_iter().map(|(room, _)| room).collect();
         assert_eq!(rooms, ["user:a", "user:b", "user:c"]);
-        let reasons: Vec<String> = dead_letters(&store).await.into_iter().map(|(reason, _)| reason).collect();
+        let reasons: Vec<String> = dead_letters(&store)
+            .await
+            .into_iter()
+            .map(|(reason, _)| reason)
+            .collect();
         assert_eq!(reasons, ["not_json", "no_user", "no_user"]);
         bus.fail(Some(BusError::Closed));
-        let down = ingest.post(&structured, event("5", r#"{"user_id":"a"}"#).as_bytes()).await;
+        let down = ingest
+            .post(&structured, event("5", r#"{"user_id":"a"}"#).as_bytes())
+            .await;
         assert_eq!(down, Posted::One(Outcome::Retry(RetryReason::BusUnavailable)));
     }
 }

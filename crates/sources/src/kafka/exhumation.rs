@@ -11,8 +11,9 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _};
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tidings_store::{NewDeadLetter, Store, StoreError};
 
@@ -67,11 +68,7 @@ pub async fn exhume(
         // At most as many as one transaction takes.
         let mut records = Vec::with_capacity(RECORDS_MAX);
         while records.len() < RECORDS_MAX && !ends.is_empty() {
-            let record = consumer
-                .poll(ANSWER_TIMEOUT)
-                .ok_or(KafkaError::MessageConsumption(
-                    rdkafka::types::RDKafkaErrorCode::OperationTimedOut,
-                ))??;
+            let record = next(&consumer)?;
             ends.retain(|(partition, end)| *partition != record.partition() || record.offset() + 1 < *end);
             records.push(record);
         }
@@ -92,6 +89,22 @@ pub async fn exhume(
         consumer.commit(&offsets, CommitMode::Sync)?;
     }
     Ok(moved)
+}
+
+fn next(consumer: &BaseConsumer<Quiet>) -> Result<BorrowedMessage<'_>, KafkaError> {
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
+    loop {
+        // None too for an event that is no record.
+        match consumer.poll(deadline.saturating_duration_since(Instant::now())) {
+            Some(record) => return record,
+            None if Instant::now() >= deadline => {
+                return Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::OperationTimedOut,
+                ));
+            }
+            None => {}
+        }
+    }
 }
 
 /// Assigns the partitions that have something new, and tells where each ends now.
