@@ -129,6 +129,7 @@ impl Assembly {
         let operators = Arc::new(Operators::new(
             &config.operators,
             bus.clone(),
+            sources.ingest.clone(),
             authenticator,
             Metrics::new(move || Readings {
                 jwks_refreshes: refreshes(),

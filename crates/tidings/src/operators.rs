@@ -5,6 +5,7 @@
 
 mod auth;
 mod batch;
+mod events;
 mod field;
 mod idempotency;
 mod publish;
@@ -25,6 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tidings_access::Authenticator;
 use tidings_bus::Bus;
+use tidings_sources::Ingest;
 use tidings_transport::Problem;
 
 use self::idempotency::IdempotencyKeys;
@@ -39,6 +41,7 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What the operators' routes work with.
 pub(crate) struct Operators {
     bus: Arc<dyn Bus>,
+    ingest: Arc<Ingest>,
     authenticator: Authenticator,
     metrics: Metrics,
     is_metrics_open: bool,
@@ -49,12 +52,14 @@ impl Operators {
     pub(crate) fn new(
         config: &config::Operators,
         bus: Arc<dyn Bus>,
+        ingest: Arc<Ingest>,
         authenticator: Authenticator,
         metrics: Metrics,
     ) -> Self {
         let keys_max = usize::try_from(config.idempotency_keys_max).unwrap_or(usize::MAX);
         Self {
             bus,
+            ingest,
             authenticator,
             metrics,
             is_metrics_open: config.listen.is_loopback(),
@@ -68,6 +73,7 @@ pub(crate) fn routes(operators: Arc<Operators>, health: Arc<Health>) -> Router {
     let guarded = Router::new()
         .route("/api/v1/publish", post(publish::publish))
         .route("/api/v1/batch", post(batch::batch))
+        .route("/api/v1/events", post(events::post))
         // The body is read only once the caller is known.
         .layer(middleware::from_fn(read_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&operators), guard));

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use tidings_sources::DropReason;
 use tidings_transport::{Problem, ProblemCode};
 
 use super::field::FieldError;
@@ -25,6 +26,8 @@ pub(super) enum Refusal {
     InFlight,
     /// The idempotency key stands for another request.
     KeyTaken,
+    /// The event can never be delivered; it is kept as a dead letter.
+    Undeliverable(DropReason),
     /// The bus does not take events.
     BusUnavailable,
     /// Our fault.
@@ -46,6 +49,7 @@ impl Refusal {
             Self::Field(_) => ProblemCode::InvalidBody,
             Self::BatchTooLarge(_) => ProblemCode::PayloadTooLarge,
             Self::InFlight | Self::KeyTaken => ProblemCode::Conflict,
+            Self::Undeliverable(_) => ProblemCode::UndeliverableEvent,
             Self::BusUnavailable => ProblemCode::BusUnavailable,
             Self::Internal => ProblemCode::InternalError,
         }
@@ -65,6 +69,7 @@ impl Refusal {
             Self::BatchTooLarge(events_max) => format!("at most {events_max} events"),
             Self::InFlight => "the same idempotency key is being published; repeat it later".into(),
             Self::KeyTaken => "this idempotency key came with another body before; choose a new one".into(),
+            Self::Undeliverable(reason) => format!("{reason}; the event is kept as a dead letter"),
             Self::BusUnavailable => "nothing was published; try again later".into(),
             Self::Internal => "nothing more is known here; the log says more".into(),
         }

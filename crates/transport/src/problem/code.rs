@@ -58,6 +58,8 @@ problem_codes! {
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The body is not what it must be.
     InvalidBody = "invalid_body", BAD_REQUEST, "The body is not well-formed";
+    /// An event that can never be delivered.
+    UndeliverableEvent = "undeliverable_event", UNPROCESSABLE_ENTITY, "The event cannot be delivered";
     /// A parameter is not what it must be.
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is not well-formed";
     /// A state cannot follow the present one.
