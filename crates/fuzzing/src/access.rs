@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::value::RawValue;
-use tidings_access::{JwtSecret, JwtVerifier, TokenError, UserTokenRules, install_crypto_provider};
+use tidings_access::{
+    JwtSecret, JwtVerifier, KeySet, PublicKeys, TokenError, UserTokenRules, install_crypto_provider,
+};
 
 use crate::pieces::byte;
 
@@ -17,9 +19,14 @@ static VERIFIER: LazyLock<JwtVerifier> = LazyLock::new(|| {
     JwtVerifier::new(&secret)
 });
 
-/// The first byte is the rules; the rest is a token and, if it is JSON, claims.
+/// The first byte is the rules; the rest is a token and, if it is JSON, claims; and keys of an issuer.
 pub(crate) fn run(mut input: &[u8]) {
     let choice = byte(&mut input);
+    // Whatever an issuer publishes, and whatever stands in a file.
+    if let Ok(keys) = KeySet::parse(input) {
+        assert!(keys.len() <= tidings_access::KEY_SET_KEYS_MAX);
+    }
+    drop(PublicKeys::from_pem(input));
     let rules = UserTokenRules {
         audience: (choice & 1 != 0).then(|| "app".to_owned()),
         issuer: (choice & 2 != 0).then(|| "issuer".to_owned()),

@@ -17,7 +17,7 @@ pub enum CloseCode {
     PolicyViolation,
     /// 1009: a frame or message over the limit.
     MessageTooBig,
-    /// 1011: our fault.
+    /// 1011: our fault, or nobody can tell at present.
     InternalError,
     /// 4400: the user id is missing.
     MissingUserId,
@@ -80,7 +80,7 @@ const TABLE: [Entry; COUNT] = [
     entry(CloseCode::InvalidUtf8,     1007, "invalid_utf8",     Retry::No,               "text that is not UTF-8"),
     entry(CloseCode::PolicyViolation, 1008, "policy_violation", Retry::No,               "lasting abuse: flooding again and again, a message that takes too long"),
     entry(CloseCode::MessageTooBig,   1009, "message_too_big",  Retry::No,               "over the limit"),
-    entry(CloseCode::InternalError,   1011, "internal_error",   Retry::Later,            "our fault"),
+    entry(CloseCode::InternalError,   1011, "internal_error",   Retry::Later,            "our fault; a token whose issuer's keys cannot be had"),
     entry(CloseCode::MissingUserId,   4400, "missing_user_id",  Retry::No,               "user id missing"),
     entry(CloseCode::InvalidUserId,   4400, "invalid_user_id",  Retry::No,               "user id malformed"),
     entry(CloseCode::BadRequest,      4400, "bad_request",      Retry::No,               "parameter missing or malformed"),
