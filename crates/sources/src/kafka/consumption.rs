@@ -180,10 +180,12 @@ impl<'c> Consumption<'c> {
                     lane.offsets.begin(offset);
                     self.bury(id, record, reason);
                 }
-                Poll::Ready(_) => {
+                Poll::Ready(Done::Taken(_, _, Some(_))) => {
                     lane.offsets.pass(offset);
                     self.has_offsets = true;
                 }
+                // Not done: it comes again, to whoever reads the partition then.
+                Poll::Ready(_) => lane.offsets.begin(offset),
                 Poll::Pending => {
                     lane.begin(offset);
                     let attempt = std::mem::replace(&mut self.attempt, ReusableBoxFuture::new(pending()));
