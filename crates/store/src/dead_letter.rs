@@ -146,13 +146,11 @@ impl Store {
             },
             event: &letter.event[..letter.event.len().min(DEAD_LETTER_BYTES_MAX)],
         };
-        let number =
-            statements::dead_letters::insert(transaction, &kept, letter.event.len(), self.now(), replay_at)
-                .await?;
-        let oldest_kept = number
-            .saturating_sub(i64::from(self.dead_letters_max))
-            .saturating_add(1);
-        let dropped = statements::dead_letters::drop_before(transaction, oldest_kept).await?;
+        // Of what is cut, another try would only hide the reason.
+        let replay_at = replay_at.filter(|_| kept.event.len() == letter.event.len());
+        statements::dead_letters::insert(transaction, &kept, letter.event.len(), self.now(), replay_at)
+            .await?;
+        let dropped = statements::dead_letters::drop_but_newest(transaction, self.dead_letters_max).await?;
         Ok(dropped + statements::dead_letters::drop_beyond(transaction, self.dead_letter_bytes_max).await?)
     }
 

@@ -11,11 +11,11 @@ pub(crate) async fn insert(
     event_bytes: usize,
     now: Timestamp,
     replay_at: Option<Timestamp>,
-) -> Result<i64, StoreError> {
+) -> Result<(), StoreError> {
     let headers = serde_json::to_string(letter.headers).unwrap_or_default();
-    let number = sql(
+    sql(
         "INSERT INTO dead_letter (received_at, source, topic, reason, form, headers, event, event_bytes, replay_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING number",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(now.as_millis())
     .bind(letter.source)
@@ -26,15 +26,31 @@ pub(crate) async fn insert(
     .bind(letter.event)
     .bind(i64::try_from(event_bytes).unwrap_or(i64::MAX))
     .bind(replay_at.map(Timestamp::as_millis))
-    .fetch_one(transaction)
-    .await?
-    .get(0)?;
+    .execute(transaction)
+    .await?;
     let bytes = i64::try_from(letter.event.len()).unwrap_or(i64::MAX);
-    account_for(transaction, bytes, 0).await?;
-    Ok(number)
+    account_for(transaction, bytes, 0).await
 }
 
-pub(crate) async fn drop_before(transaction: &mut Transaction, number: i64) -> Result<u64, StoreError> {
+/// Drops all but so many. By their rank and not by their numbers: some of those in between may be gone.
+pub(crate) async fn drop_but_newest(
+    transaction: &mut Transaction,
+    letters_max: u32,
+) -> Result<u64, StoreError> {
+    let newest_dropped: Option<i64> =
+        sql("SELECT number FROM dead_letter ORDER BY number DESC LIMIT 1 OFFSET $1")
+            .bind(letters_max)
+            .fetch_optional(transaction)
+            .await?
+            .map(|row| row.get(0))
+            .transpose()?;
+    match newest_dropped {
+        Some(number) => drop_before(transaction, number + 1).await,
+        None => Ok(0),
+    }
+}
+
+async fn drop_before(transaction: &mut Transaction, number: i64) -> Result<u64, StoreError> {
     let row = sql(
         "SELECT count(*), CAST(coalesce(sum(length(event)), 0) AS BIGINT) FROM dead_letter WHERE number < $1",
     )
