@@ -21,8 +21,8 @@ mod settings;
 mod status;
 mod taking;
 
-pub use exhumation::{ExhumationError, exhume};
-pub(crate) use record::received;
+pub use exhumation::{ExhumationError, Room, exhume};
+pub(crate) use record::{pairs, received};
 pub use settings::{KafkaSecurity, KafkaSettings, KafkaSettingsError, SaslMechanism, StartAt};
 pub use status::{KafkaStatus, PartitionLag};
 

@@ -5,7 +5,7 @@ use crate::envelope::{structured, unlabelled};
 use crate::kafka;
 use crate::{DropReason, Received};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use rdkafka::message::{BorrowedHeaders, Headers as _};
+use rdkafka::message::BorrowedHeaders;
 
 /// The form that an event came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +97,13 @@ impl Headers<'_> {
                 .iter()
                 .filter_map(|(name, value)| kept(name.as_str(), value.as_bytes()))
                 .collect(),
-            Headers::Record(headers) => headers
-                .iter()
-                .filter_map(|header| kept(header.key, header.value?))
-                .collect(),
+            Headers::Record(headers) => {
+                let pairs = kafka::pairs(headers).unwrap_or_default();
+                pairs
+                    .into_iter()
+                    .filter_map(|(name, value)| kept(name, value))
+                    .collect()
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{DropReason, Form, Headers, Ingest, Original};
 use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::types::RDKafkaErrorCode;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Burial {
             let callbacks = ProducerCallbacks(status.clone());
             FutureProducer::from_config_and_context(&settings.producer(), callbacks)
                 .map(|producer| (producer, topic.clone()))
-                .map_err(|error| KafkaSettingsError::Refused(error.to_string()))
+                .map_err(|error| KafkaSettingsError::refused(&error))
         });
         Ok(Burial {
             topic: topic.transpose()?,
@@ -44,12 +44,7 @@ impl Burial {
     }
 
     /// Whether the record is kept now.
-    pub(super) async fn bury(
-        &self,
-        ingest: &Ingest,
-        record: &BorrowedMessage<'_>,
-        reason: DropReason,
-    ) -> bool {
+    pub(super) async fn bury(&self, ingest: &Ingest, record: &OwnedMessage, reason: DropReason) -> bool {
         let Some((producer, topic)) = &self.topic else {
             return Self::keep(ingest, record, reason).await;
         };
@@ -62,7 +57,7 @@ impl Burial {
         ];
         let mut headers = record
             .headers()
-            .map_or_else(OwnedHeaders::new, BorrowedHeaders::detach);
+            .map_or_else(OwnedHeaders::new, OwnedHeaders::clone);
         for (key, value) in origin {
             headers = headers.insert(Header {
                 key,
@@ -91,10 +86,12 @@ impl Burial {
         }
     }
 
-    async fn keep(ingest: &Ingest, record: &BorrowedMessage<'_>, reason: DropReason) -> bool {
+    async fn keep(ingest: &Ingest, record: &OwnedMessage, reason: DropReason) -> bool {
         let original = Original {
             form: Form::Record,
-            headers: record.headers().map_or(Headers::None, Headers::Record),
+            headers: record
+                .headers()
+                .map_or(Headers::None, |headers| Headers::Record(headers.as_borrowed())),
             bytes: record.payload().unwrap_or_default(),
         };
         ingest

@@ -25,7 +25,7 @@ impl Client {
         status: &Arc<KafkaStatus>,
     ) -> Result<Client, KafkaSettingsError> {
         settings.check()?;
-        let refused = |error: rdkafka::error::KafkaError| KafkaSettingsError::Refused(error.to_string());
+        let refused = |error| KafkaSettingsError::refused(&error);
         let (context, rebalances) = Context::new(status.clone());
         let consumer =
             StreamConsumer::from_config_and_context(&settings.consumer(), context).map_err(refused)?;

@@ -103,6 +103,17 @@ impl<'c> Consumption<'c> {
             self.store_offsets();
         };
         self.finish().await;
+        // The group waits for an answer, and the close for the group.
+        while let Ok(rebalance) = rebalances.try_recv() {
+            match rebalance {
+                Rebalance::Assign(partitions) => {
+                    self.report("assign", consumer.incremental_assign(&partitions));
+                }
+                Rebalance::Revoke(partitions) => {
+                    self.report("unassign", consumer.incremental_unassign(&partitions));
+                }
+            }
+        }
         end
     }
 
@@ -124,8 +135,8 @@ impl<'c> Consumption<'c> {
                     self.status.failed(&error, "the client is closed and made anew");
                     return Err(End::Fatal);
                 }
-                // Passing: the client goes on by itself.
-                Err(error) => self.status.failed(&error, "consumer"),
+                // Passing, and told by the callback already: the client goes on by itself.
+                Err(_) => {}
             }
             turns += 1;
             if turns == BURST {
@@ -178,7 +189,7 @@ impl<'c> Consumption<'c> {
             match self.attempt.poll(&mut context) {
                 Poll::Ready(Done::Taken(_, record, Some(Outcome::Dropped(reason)))) => {
                     lane.offsets.begin(offset);
-                    self.bury(id, record, reason);
+                    self.bury(id, &record, reason);
                 }
                 Poll::Ready(Done::Taken(_, _, Some(_))) => {
                     lane.offsets.pass(offset);
@@ -197,10 +208,10 @@ impl<'c> Consumption<'c> {
         self.resume(id);
     }
 
-    fn bury(&mut self, id: LaneId, record: BorrowedMessage<'c>, reason: DropReason) {
+    fn bury(&mut self, id: LaneId, record: &BorrowedMessage<'c>, reason: DropReason) {
         if let Some(lane) = self.lanes.get(id) {
             lane.begin_burial();
-            let burying = self.taking.bury(id, lane.leaving(), record, reason);
+            let burying = self.taking.bury(id, lane.leaving(), record.detach(), reason);
             self.in_flight.push(Box::pin(burying));
         }
     }
@@ -213,7 +224,7 @@ impl<'c> Consumption<'c> {
                 lane.end_taking();
                 match outcome {
                     None => {}
-                    Some(Outcome::Dropped(reason)) => self.bury(id, record, reason),
+                    Some(Outcome::Dropped(reason)) => self.bury(id, &record, reason),
                     Some(_) => lane.offsets.end(record.offset()),
                 }
                 self.advance(id, None);
@@ -276,6 +287,18 @@ impl<'c> Consumption<'c> {
             return;
         };
         self.store_offsets();
+        // The client would keep a pause for when the partition comes back. Nothing flows before it is assigned anew.
+        let mut paused = TopicPartitionList::new();
+        for lane in self
+            .lanes
+            .iter()
+            .filter(|lane| lane.is_leaving() && lane.is_paused)
+        {
+            paused.add_partition(&lane.topic, lane.partition);
+        }
+        if paused.count() > 0 {
+            self.report("resume", self.consumer.resume(&paused));
+        }
         for partition in partitions.elements() {
             self.lanes.close(partition.topic(), partition.partition());
         }
@@ -313,6 +336,7 @@ impl<'c> Consumption<'c> {
             tracing::warn!("records in flight did not end in time; they will come again");
         }
         self.store_offsets();
+        self.give_up();
     }
 
     fn count_paused(&self) {

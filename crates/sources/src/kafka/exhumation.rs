@@ -4,12 +4,13 @@
 
 use super::burial::{REASON, TOPIC};
 use super::context::Quiet;
+use super::record::pairs;
 use super::{KafkaSettings, KafkaSettingsError, SOURCE};
 use crate::{Form, Headers};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -21,6 +22,8 @@ use tidings_store::{NewDeadLetter, Store, StoreError};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Records that are moved at once.
 const RECORDS_MAX: usize = 100;
+/// How long the store may have no room without one of its dead letters going.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is asked whether the store has room again.
 const ROOM_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -34,6 +37,11 @@ pub enum ExhumationError {
     /// No dead letter topic is configured.
     #[error("no dead letter topic is configured")]
     NoTopic,
+    /// The store is full of what stays.
+    #[error(
+        "the store has no room: it keeps {0} dead letters, and none of them goes; is the server running, and is the rule mended?"
+    )]
+    NoRoom(u64),
     /// What Kafka says.
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
@@ -42,13 +50,9 @@ pub enum ExhumationError {
     Store(#[from] StoreError),
 }
 
-/// Moves what is in the dead letter topic and has not been moved before, and tells how much. While the store holds more than
-/// `letters_max`, it waits for whoever takes them in. Blocks on Kafka.
-pub async fn exhume(
-    settings: &KafkaSettings,
-    store: &Store,
-    letters_max: u64,
-) -> Result<u64, ExhumationError> {
+/// Moves what is in the dead letter topic and has not been moved before, and tells how much. While the store has no room, it waits
+/// for whoever takes them in. Blocks on Kafka.
+pub async fn exhume(settings: &KafkaSettings, store: &Store, room_max: Room) -> Result<u64, ExhumationError> {
     settings.check()?;
     let topic = settings
         .dead_letter_topic
@@ -64,17 +68,23 @@ pub async fn exhume(
     let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(&config, Quiet)?;
     let mut ends = ends(&consumer, topic)?;
     let mut moved = 0;
+    let records_max = RECORDS_MAX
+        .min(usize::try_from(room_max.letters).unwrap_or(usize::MAX))
+        .max(1);
     while !ends.is_empty() {
         // At most as many as one transaction takes.
         let mut records = Vec::with_capacity(RECORDS_MAX);
-        while records.len() < RECORDS_MAX && !ends.is_empty() {
-            let record = next(&consumer)?;
+        while records.len() < records_max && !ends.is_empty() {
+            let record = match next(&consumer) {
+                Ok(record) => record,
+                Err(error) if records.is_empty() => return Err(error.into()),
+                // What is there is not given away for it.
+                Err(_) => break,
+            };
             ends.retain(|(partition, end)| *partition != record.partition() || record.offset() + 1 < *end);
             records.push(record);
         }
-        while store.dead_letter_account().await?.kept + records.len() as u64 > letters_max {
-            tokio::time::sleep(ROOM_INTERVAL).await;
-        }
+        room(store, &records, room_max).await?;
         insert(store, &records).await?;
         moved += records.len() as u64;
         let mut offsets = TopicPartitionList::new();
@@ -89,6 +99,34 @@ pub async fn exhume(
         consumer.commit(&offsets, CommitMode::Sync)?;
     }
     Ok(moved)
+}
+
+/// How much the store keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Dead letters.
+    pub letters: u64,
+    /// The bytes of their events.
+    pub bytes: u64,
+}
+
+/// Waits until the store has room, so that it drops nothing for these. Not for ever: what is refused again stays.
+async fn room(store: &Store, records: &[BorrowedMessage<'_>], room_max: Room) -> Result<(), ExhumationError> {
+    let bytes: usize = records.iter().map(BorrowedMessage::payload_len).sum();
+    let mut waited = (u64::MAX, Instant::now());
+    loop {
+        let account = store.dead_letter_account().await?;
+        let has_room = account.kept + records.len() as u64 <= room_max.letters;
+        if has_room && account.kept_bytes + bytes as u64 <= room_max.bytes {
+            return Ok(());
+        }
+        if account.kept < waited.0 {
+            waited = (account.kept, Instant::now());
+        } else if waited.1.elapsed() > ROOM_TIMEOUT {
+            return Err(ExhumationError::NoRoom(account.kept));
+        }
+        tokio::time::sleep(ROOM_INTERVAL).await;
+    }
 }
 
 fn next(consumer: &BaseConsumer<Quiet>) -> Result<BorrowedMessage<'_>, KafkaError> {
@@ -152,7 +190,11 @@ async fn insert(store: &Store, records: &[BorrowedMessage<'_>]) -> Result<(), St
     Ok(())
 }
 
+/// The last one of that name: those before it came with the record. What no database takes is none.
 fn header<'a>(headers: Option<&'a BorrowedHeaders>, name: &str) -> Option<&'a str> {
-    let header = headers?.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok()
+    let pairs = pairs(headers?)?;
+    let (_, value) = pairs.into_iter().rfind(|(key, _)| *key == name)?;
+    std::str::from_utf8(value)
+        .ok()
+        .filter(|text| !text.contains('\0'))
 }

@@ -3,8 +3,11 @@
 use super::offsets::Offsets;
 use rdkafka::message::BorrowedMessage;
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Dead letters of one partition that are being written at a time; records behind them wait for a place.
 const BURIALS_MAX: usize = 256;
@@ -24,7 +27,7 @@ pub(super) struct Lane<'c> {
     /// Whether a record is being taken in that has to wait.
     is_busy: bool,
     burials: usize,
-    is_leaving: Arc<AtomicBool>,
+    leaving: Arc<Leaving>,
 }
 
 impl<'c> Lane<'c> {
@@ -38,7 +41,7 @@ impl<'c> Lane<'c> {
             waiting_bytes: 0,
             is_busy: false,
             burials: 0,
-            is_leaving: Arc::default(),
+            leaving: Arc::default(),
         }
     }
 
@@ -90,18 +93,18 @@ impl<'c> Lane<'c> {
 
     /// Begins nothing more, and lets go of what waits: somebody else will read it.
     pub(super) fn leave(&mut self) {
-        self.is_leaving.store(true, Ordering::Release);
+        self.leaving.begin();
         self.waiting.clear();
         self.waiting_bytes = 0;
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        self.is_leaving.load(Ordering::Acquire)
+        self.leaving.has_begun()
     }
 
     /// For what is in flight, so that it does not try for ever.
-    pub(super) fn leaving(&self) -> Arc<AtomicBool> {
-        self.is_leaving.clone()
+    pub(super) fn leaving(&self) -> Arc<Leaving> {
+        self.leaving.clone()
     }
 
     /// Whether nothing is in flight.
@@ -112,6 +115,38 @@ impl<'c> Lane<'c> {
 
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
-        self.is_leaving.store(true, Ordering::Release);
+        self.leaving.begin();
+    }
+}
+
+/// That a lane leaves, for what waits for something else.
+#[derive(Default)]
+pub(super) struct Leaving {
+    has_begun: AtomicBool,
+    begins: Notify,
+}
+
+impl Leaving {
+    fn begin(&self) {
+        self.has_begun.store(true, Ordering::Release);
+        self.begins.notify_waiters();
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Acquire)
+    }
+
+    /// Waits so long, or until the lane leaves; `None` in this case.
+    pub(super) async fn or_after(&self, time: Duration) -> Option<()> {
+        let mut begins = pin!(self.begins.notified());
+        // Listen first, then look: what begins in between is not missed.
+        begins.as_mut().enable();
+        if self.has_begun() {
+            return None;
+        }
+        tokio::select! {
+            () = begins => None,
+            () = tokio::time::sleep(time) => Some(()),
+        }
     }
 }

@@ -13,8 +13,9 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
-    /// A record begins. Offsets only grow.
+    /// A record begins.
     pub(super) fn begin(&mut self, offset: i64) {
+        self.start_over_before(offset);
         self.open.push_back((offset, false));
     }
 
@@ -31,10 +32,18 @@ impl Offsets {
 
     /// A record begins and is done.
     pub(super) fn pass(&mut self, offset: i64) {
+        self.start_over_before(offset);
         if self.open.is_empty() {
             self.next = Some(offset + 1);
         } else {
             self.open.push_back((offset, true));
+        }
+    }
+
+    /// Offsets only grow, unless the topic was made anew or cut off: then what was open is of no account.
+    fn start_over_before(&mut self, offset: i64) {
+        if self.open.back().is_some_and(|(last, _)| offset <= *last) {
+            self.open.clear();
         }
     }
 
@@ -69,6 +78,18 @@ mod tests {
         assert_eq!((offsets.take_next(), offsets.open()), (None, 4));
         offsets.end(10);
         assert_eq!((offsets.take_next(), offsets.open()), (Some(17), 0));
+    }
+
+    #[test]
+    fn offsets_that_begin_anew_leave_nothing_open() {
+        let mut offsets = Offsets::default();
+        offsets.begin(7);
+        offsets.pass(8);
+        offsets.begin(0);
+        offsets.end(7);
+        assert_eq!((offsets.take_next(), offsets.open()), (None, 1));
+        offsets.end(0);
+        assert_eq!((offsets.take_next(), offsets.open()), (Some(1), 0));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use crate::envelope::{structured, unlabelled};
 use crate::{DropReason, Received};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidings_wire::cloudevents::{CloudEvent, Mode, has_required_record_headers};
 
 /// What can be made of a record of at most so many bytes.
@@ -14,17 +15,25 @@ pub(super) fn of(record: &BorrowedMessage<'_>, record_bytes_max: usize) -> Recei
     if value.len() > record_bytes_max {
         return Received::Unreadable(DropReason::TooLarge);
     }
-    match record.headers() {
-        None => unlabelled(value),
-        Some(headers) => received(
-            || {
-                headers
-                    .iter()
-                    .filter_map(|header| Some((header.key, header.value?)))
-            },
-            value,
-        ),
+    let Some(headers) = record.headers() else {
+        return unlabelled(value);
+    };
+    match pairs(headers) {
+        Some(headers) => received(|| headers.iter().copied(), value),
+        None => Received::Unreadable(DropReason::Mislabelled),
     }
+}
+
+/// Names and values of headers that have one. `None` if a name is no UTF-8: there rdkafka 0.39 panics, and a record that anybody
+/// may write would end the source.
+pub(crate) fn pairs(headers: &BorrowedHeaders) -> Option<Vec<(&str, &[u8])>> {
+    let read = || {
+        let pairs = headers
+            .iter()
+            .filter_map(|header| Some((header.key, header.value?)));
+        pairs.collect()
+    };
+    catch_unwind(AssertUnwindSafe(read)).ok()
 }
 
 /// The same by its headers and its value.

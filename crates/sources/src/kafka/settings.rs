@@ -1,6 +1,7 @@
 //! What is consumed, from where, and by which limits.
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use thiserror::Error;
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the client waits before it fetches on when its buffer was full.
 const FULL_BUFFER_BACKOFF_MS: &str = "10";
+/// More than the largest record with its headers.
+const LETTER_BYTES_MAX: &str = "1000000000";
 /// What the source rests on; a property of these names is refused.
-const OWN_PROPERTIES: [&str; 12] = [
+const OWN_PROPERTIES: [&str; 11] = [
     "bootstrap.servers",
     "metadata.broker.list",
     "group.id",
@@ -23,7 +26,6 @@ const OWN_PROPERTIES: [&str; 12] = [
     "partition.assignment.strategy",
     "statistics.interval.ms",
     "check.crcs",
-    "enable.idempotence",
 ];
 
 /// One membership in a consumer group.
@@ -112,12 +114,25 @@ pub enum KafkaSettingsError {
     /// The dead letter topic is among the topics: its records would come back for ever.
     #[error("the dead letter topic `{0}` is consumed itself")]
     DeadLetterLoop(String),
+    /// A pattern, which could match the dead letter topic too.
+    #[error("a topic is a name, found `{0}`")]
+    TopicPattern(String),
     /// TLS or SCRAM, in a build without.
     #[error("this build has no TLS and no SCRAM for Kafka: build it with the feature `kafka-tls`")]
     WithoutTls,
     /// What librdkafka says.
     #[error("{0}")]
     Refused(String),
+}
+
+impl KafkaSettingsError {
+    /// What librdkafka says, without the value, which may be a secret.
+    pub(super) fn refused(error: &KafkaError) -> KafkaSettingsError {
+        KafkaSettingsError::Refused(match error {
+            KafkaError::ClientConfig(_, description, property, _) => format!("{property}: {description}"),
+            error => error.to_string(),
+        })
+    }
 }
 
 impl Default for KafkaSettings {
@@ -148,6 +163,9 @@ impl KafkaSettings {
         let lists = [("brokers", &self.brokers), ("topics", &self.topics)];
         if let Some((name, _)) = lists.into_iter().find(|(_, texts)| texts.is_empty()) {
             return Err(KafkaSettingsError::Empty(name));
+        }
+        if let Some(topic) = self.topics.iter().find(|topic| topic.starts_with('^')) {
+            return Err(KafkaSettingsError::TopicPattern(topic.clone()));
         }
         if self.group_id.is_empty() {
             return Err(KafkaSettingsError::Empty("group_id"));
@@ -199,10 +217,11 @@ impl KafkaSettings {
 
     pub(super) fn producer(&self) -> ClientConfig {
         let mut config = self.client();
+        // Not compressed: some clients cannot read what others can. What the topic takes is the brokers' to say.
         config
-            .set("enable.idempotence", "true")
+            .set("acks", "all")
             .set("linger.ms", "5")
-            .set("compression.type", "lz4");
+            .set("message.max.bytes", LETTER_BYTES_MAX);
         config
     }
 

@@ -1,13 +1,13 @@
 //! What becomes of one record, as a future.
 
 use super::burial::Burial;
+use super::lane::Leaving;
 use super::lanes::LaneId;
 use super::{KafkaSettings, SOURCE, record};
 use crate::{DropReason, Ingest, Outcome, RetryReason};
 use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, OwnedMessage};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What was in flight and has ended.
@@ -31,7 +31,7 @@ impl<'c> Taking<'c> {
     pub(super) async fn take(
         self,
         lane: LaneId,
-        is_leaving: Arc<AtomicBool>,
+        leaving: Arc<Leaving>,
         record: BorrowedMessage<'c>,
     ) -> Done<'c> {
         let mut backoff = self.settings.retry_backoff_min;
@@ -46,24 +46,24 @@ impl<'c> Taking<'c> {
                     return Done::Taken(lane, record, Some(outcome));
                 }
             }
-            if self.wait(&mut backoff, &is_leaving).await.is_none() {
+            if self.wait(&mut backoff, &leaving).await.is_none() {
                 return Done::Taken(lane, record, None);
             }
         }
     }
 
-    /// Tries until the record is kept as a dead letter.
+    /// Tries until the record is kept as a dead letter. Of its own: as it was read it would hold on to all that was fetched with it.
     pub(super) async fn bury(
         self,
         lane: LaneId,
-        is_leaving: Arc<AtomicBool>,
-        record: BorrowedMessage<'c>,
+        leaving: Arc<Leaving>,
+        record: OwnedMessage,
         reason: DropReason,
     ) -> Done<'c> {
         let mut backoff = self.settings.retry_backoff_min;
         while !self.burial.bury(self.ingest, &record, reason).await {
             self.ingest.count(Outcome::Retry(RetryReason::StoreUnavailable));
-            if self.wait(&mut backoff, &is_leaving).await.is_none() {
+            if self.wait(&mut backoff, &leaving).await.is_none() {
                 return Done::Buried(lane, record.offset(), false);
             }
         }
@@ -72,11 +72,9 @@ impl<'c> Taking<'c> {
     }
 
     /// Waits, longer each time; `None` if the lane leaves.
-    async fn wait(self, backoff: &mut Duration, is_leaving: &AtomicBool) -> Option<()> {
-        if !is_leaving.load(Ordering::Acquire) {
-            tokio::time::sleep(*backoff).await;
-            *backoff = (*backoff * 2).min(self.settings.retry_backoff_max);
-        }
-        (!is_leaving.load(Ordering::Acquire)).then_some(())
+    async fn wait(self, backoff: &mut Duration, leaving: &Leaving) -> Option<()> {
+        leaving.or_after(*backoff).await?;
+        *backoff = (*backoff * 2).min(self.settings.retry_backoff_max);
+        Some(())
     }
 }

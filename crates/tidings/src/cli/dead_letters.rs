@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use tidings_sources::kafka::{self, ExhumationError};
+use tidings_sources::kafka::{self, ExhumationError, Room};
 use tidings_store::{DeadLetterFilter, DeadLetterId, Store};
 use tidings_wire::time::Timestamp;
 
@@ -181,12 +181,17 @@ impl Replay {
                 .kafka
                 .settings()
                 .ok_or_else(|| Failure::usage("kafka.brokers is empty"))?;
-            let letters_max = u64::from(config.store.dead_letters_max);
-            kafka::exhume(&settings, store, letters_max)
+            let room = Room {
+                letters: u64::from(config.store.dead_letters_max),
+                bytes: config.store.dead_letter_bytes_max,
+            };
+            kafka::exhume(&settings, store, room)
                 .await
                 .map_err(|error| match error {
                     ExhumationError::Store(error) => opening::failure(error),
-                    ExhumationError::Kafka(_) => Failure::Unavailable(error.into()),
+                    ExhumationError::Kafka(_) | ExhumationError::NoRoom(_) => {
+                        Failure::Unavailable(error.into())
+                    }
                     _ => Failure::Usage(error.into()),
                 })?
         } else {
