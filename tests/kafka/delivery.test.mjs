@@ -112,7 +112,7 @@ describe('delivery', { timeout: 600_000 }, () => {
     }
     /** Returns what was committed. */
     async function kill() {
-      await until(() => watch.uncommitted >= UNCOMMITTED_MIN, WAIT_MS, () => `${UNCOMMITTED_MIN} records not committed, and not ${watch.uncommitted}`);
+      await until(() => load.produced && watch.uncommitted >= UNCOMMITTED_MIN, WAIT_MS, () => `${UNCOMMITTED_MIN} records not committed, and not ${watch.uncommitted}`);
       const endedAt = Date.now();
       await server.kill();
       await crowd.gone();
@@ -129,10 +129,11 @@ describe('delivery', { timeout: 600_000 }, () => {
 
       const restarting = performance.now();
       await broker.restart();
-      const [back, had] = [performance.now(), crowd.received()];
-      const { produced } = load;
-      await until(() => load.produced > produced && crowd.received() > had + 2 * BATCH, WAIT_MS, 'events from the broker that is back');
+      const back = performance.now();
+      const [produced, received, before] = [load.produced, crowd.received(), watch.committed];
+      await until(() => load.produced > produced && crowd.received() > received + 2 * BATCH, WAIT_MS, 'events from the broker that is back');
       t.diagnostic(`the broker was back after ${seconds(restarting, back)} s, and events came again ${seconds(back)} s later`);
+      await until(() => watch.committed > before + 2 * BATCH, WAIT_MS, 'a commit to the broker that is back');
       restarts.push(await begin(await kill()));
       await watched();
 
@@ -230,22 +231,28 @@ describe('delivery', { timeout: 600_000 }, () => {
 
 /** Produces until it is told to end. */
 class Load {
-  produced = 0;
+  #produced = 0;
   #isEnding = false;
   #running;
+  #failure;
 
   constructor(broker, topic) {
     this.#running = this.#run(broker, topic);
-    this.#running.catch(() => {});
+    this.#running.catch((error) => { this.#failure = error; });
+  }
+
+  get produced() {
+    if (this.#failure) throw this.#failure;
+    return this.#produced;
   }
 
   async #run(broker, topic) {
     while (!this.#isEnding) {
-      await broker.produce(topic, Array.from({ length: BATCH }, (_, n) => record(this.produced + n)));
-      this.produced += BATCH;
+      await broker.produce(topic, Array.from({ length: BATCH }, (_, n) => record(this.#produced + n)));
+      this.#produced += BATCH;
       await pause(BATCH_PAUSE_MS);
     }
-    return this.produced;
+    return this.#produced;
   }
 
   /** How many it has produced. */
@@ -257,8 +264,8 @@ class Load {
 
 /** Notes what is committed during a life of the server, and that it was accepted before. */
 class Watch {
-  uncommitted = 0;
   #committed = 0;
+  #uncommitted = 0;
   #seen = [];
   #isEnding = false;
   #running;
@@ -276,6 +283,12 @@ class Watch {
     return this.#committed;
   }
 
+  /** How much was accepted and not committed. */
+  get uncommitted() {
+    if (this.#failure) throw this.#failure;
+    return this.#uncommitted;
+  }
+
   async #run(server, committed, before, joined) {
     while (!this.#isEnding) {
       // In the end the server is gone, and there is nothing more to ask.
@@ -284,7 +297,7 @@ class Watch {
       const accepted = await outcome(server, 'accepted').catch(() => Infinity);
       const count = sum(now) - before;
       assert.ok(accepted >= count, `${count} committed, and only ${accepted} accepted`);
-      this.uncommitted = accepted - count;
+      this.#uncommitted = accepted - count;
       this.#seen.push({ at, committed: now });
       this.#committed = sum(now) - joined;
       await pause(100);
