@@ -61,7 +61,7 @@ async function tidings(broker, run) {
   }
 }
 
-/** Milliseconds from the call of the producer to the socket, at a steady rate. */
+/** Milliseconds from the time an event was due to the socket, at a steady rate. */
 async function latencies(broker) {
   await broker.createTopic('paced', PARTITIONS);
   const server = await Server.start({ env: environment(broker, 'paced', 'paced') });
@@ -71,20 +71,20 @@ async function latencies(broker) {
     const taken = [];
     await new Promise((resolve, reject) => { socket.once('message', resolve); socket.once('error', reject); });
     socket.on('message', (text) => { taken.push(performance.now() - JSON.parse(text).event.at); });
-    // Every 5 ms what is due, as a backend's producer does it.
+    // What is due, every 5 ms, or as soon as the request before it is answered: the client's idempotent producer has one at a time.
     const began = performance.now();
     let sent = 0;
-    const pending = [];
     while (sent < RATE * LATENCY_SECONDS) {
       const due = Math.min(RATE * LATENCY_SECONDS, Math.floor((performance.now() - began) * RATE / 1_000));
       const records = [];
       for (; sent < due; sent += 1) {
-        records.push({ key: `k${sent % PARTITIONS}`, value: JSON.stringify({ user_id: 'u', n: sent, at: performance.now() }) });
+        // The time at which it was due, whenever its turn came.
+        records.push({ key: `k${sent % PARTITIONS}`, value: JSON.stringify({ user_id: 'u', n: sent, at: began + sent * 1_000 / RATE }) });
       }
-      if (records.length > 0) pending.push(broker.produce('paced', records));
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (records.length > 0) await broker.produce('paced', records);
+      const wait = 5 - (performance.now() - began - sent * 1_000 / RATE);
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     }
-    await Promise.all(pending);
     for (const until = performance.now() + 10_000; taken.length < sent && performance.now() < until;) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
