@@ -17,7 +17,7 @@ const DELIVERED_WITHIN_MS = 1_000;
 export function verify({ records, crowd, lives, uncommittedAge_ms, limit = 20 }) {
   const run = new Run(records, crowd, limit);
   lives.forEach((life, number) => run.checkLife(life, number));
-  lives.slice(1).forEach((life, at) => run.checkRepeats(lives[at], at + 1, uncommittedAge_ms));
+  lives.forEach((life, number) => run.checkRepeats(lives, number, uncommittedAge_ms));
   return { violations: run.violations, counts: run.counts };
 }
 
@@ -94,18 +94,22 @@ class Run {
     return end;
   }
 
-  /** What comes again had not been committed, and was accepted shortly before the end. */
-  checkRepeats(before, number, uncommittedAge_ms) {
+  /** What comes again had not been committed, and was accepted shortly before the end of its life. */
+  checkRepeats(lives, number, uncommittedAge_ms) {
     const counts = this.counts[number];
-    before.to.forEach((to, partition) => { counts.repeatsMax += this.#ends[number - 1][partition] - to; });
+    const earlier = this.#ends.slice(0, number);
+    lives[number].from.forEach((from, partition) => {
+      counts.repeatsMax += Math.max(from, ...earlier.map((ends) => ends[partition])) - from;
+    });
     for (const user of this.crowd.users) {
-      const first = new Map(); // time of acceptance by number, in the earlier lives
+      const last = new Map(); // life and time of acceptance by number, in the earlier lives
       for (const { life, n, acceptedAt } of this.crowd.stream(user)) {
-        if (life < number) first.set(n, acceptedAt);
-        else if (life === number && first.has(n)) {
+        if (life < number) last.set(n, { life, acceptedAt });
+        else if (life === number && last.has(n)) {
           counts.repeats += 1;
-          const age_ms = before.endedAt - first.get(n);
-          if (age_ms > uncommittedAge_ms) this.#violation(`life ${number}: ${user} got ${n} again, accepted ${age_ms} ms before the end`);
+          const before = last.get(n);
+          const age_ms = lives[before.life].endedAt - before.acceptedAt;
+          if (age_ms > uncommittedAge_ms) this.#violation(`life ${number}: ${user} got ${n} again, accepted ${age_ms} ms before the end of life ${before.life}`);
         }
       }
     }
