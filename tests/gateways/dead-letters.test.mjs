@@ -33,7 +33,7 @@ for (const database of DATABASES) {
       }
       const letters = list();
       assert.deepEqual(letters.map(({ receivedAt, ...letter }) => letter), [4, 3, 2, 1].map((number) => ({
-        number, source: 'dapr', reason: ['no_user', 'invalid_user', 'not_json', 'no_user'][number - 1], eventBytes: Buffer.byteLength(deliveries[number - 1].body),
+        number, source: 'dapr', topic: 'task-updates', reason: ['no_user', 'invalid_user', 'not_json', 'no_user'][number - 1], eventBytes: Buffer.byteLength(deliveries[number - 1].body), replaying: false,
       })));
       for (const { receivedAt } of letters) assert.match(receivedAt, TIMESTAMP);
       assert.deepEqual(numbers('--reason', 'no_user'), [4, 1]);
