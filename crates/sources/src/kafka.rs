@@ -30,6 +30,8 @@ use crate::Ingest;
 use burial::Burial;
 use client::Client;
 use consumption::{Consumption, End};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -79,9 +81,13 @@ impl KafkaSource {
             mut client,
         } = self;
         loop {
-            let end = Consumption::new(&ingest, &burial, &settings, &status, &client)
-                .run(&stop)
-                .await;
+            let consumption = Consumption::new(&ingest, &burial, &settings, &status, &client);
+            // A record that brings the loop down must not end the source in silence: it stands still and says so.
+            let end = AssertUnwindSafe(consumption.run(&stop)).catch_unwind().await;
+            let end = end.unwrap_or_else(|_| {
+                tracing::error!("reading from Kafka panicked; the client is made anew");
+                End::Fatal
+            });
             status.left();
             client.close(CLOSE_TIMEOUT).await;
             if end == End::Stopped {

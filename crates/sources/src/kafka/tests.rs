@@ -1,170 +1,22 @@
 //! The source against librdkafka's mock cluster: real sockets, a real group, a broker in this process.
 
-use super::{KafkaSettings, KafkaSource, KafkaStatus};
+mod broker;
+
+use super::{KafkaSettings, KafkaSource};
 use crate::fixture::{RecordingBus, dead_letters, ingest};
 use crate::{Ingest, IngestSettings};
-
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, Headers, OwnedHeaders, OwnedMessage};
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
-use rdkafka::{Message, Offset, TopicPartitionList};
-use std::collections::BTreeMap;
+use broker::{Broker, Running, by_user, event, expected, records, until};
+use rdkafka::Message;
+use rdkafka::message::{Headers, OwnedMessage};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_bus::BusError;
 use tidings_store::Store;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 const TOPIC: &str = "task-updates";
 const DEAD: &str = "task-updates.dead";
 /// Ample: the tests wait for conditions, and end when those hold.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Broker {
-    cluster: MockCluster<'static, DefaultProducerContext>,
-    producer: FutureProducer,
-}
-
-impl Broker {
-    fn new(partitions: i32) -> Broker {
-        let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic(TOPIC, partitions, 1).unwrap();
-        cluster.create_topic(DEAD, 1, 1).unwrap();
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", cluster.bootstrap_servers())
-            .set("linger.ms", "1")
-            .create()
-            .unwrap();
-        Broker { cluster, producer }
-    }
-
-    fn settings(&self) -> KafkaSettings {
-        KafkaSettings {
-            brokers: vec![self.cluster.bootstrap_servers()],
-            // The mock cluster rebalances a second before this, whoever has joined.
-            session_timeout: Duration::from_secs(3),
-            commit_interval: Duration::from_millis(50),
-            retry_backoff_min: Duration::from_millis(1),
-            retry_backoff_max: Duration::from_millis(20),
-            ..KafkaSettings::default()
-        }
-    }
-
-    async fn produce(&self, records: impl IntoIterator<Item = (i32, String)>) {
-        let mut sent = Vec::new();
-        for (partition, value) in records {
-            let record: FutureRecord<'_, (), String> =
-                FutureRecord::to(TOPIC).partition(partition).payload(&value);
-            sent.push(
-                self.producer
-                    .send_result(record)
-                    .map_err(|(error, _)| error)
-                    .unwrap(),
-            );
-        }
-        for sent in sent {
-            sent.await.unwrap().unwrap();
-        }
-    }
-
-    async fn produce_with(&self, headers: &[(&str, &str)], value: &str) {
-        let headers = headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header {
-                key,
-                value: Some(*value),
-            })
-        });
-        let record = FutureRecord::to(TOPIC)
-            .partition(0)
-            .key("k")
-            .payload(value)
-            .headers(headers);
-        self.producer.send(record, PATIENCE).await.unwrap();
-    }
-
-    /// All records of the dead letter topic, once there are so many.
-    fn dead(&self, count: usize) -> Vec<OwnedMessage> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.cluster.bootstrap_servers())
-            .set("group.id", "reader")
-            .create()
-            .unwrap();
-        let mut partitions = TopicPartitionList::new();
-        partitions
-            .add_partition_offset(DEAD, 0, Offset::Beginning)
-            .unwrap();
-        consumer.assign(&partitions).unwrap();
-        let mut records = Vec::new();
-        while records.len() < count {
-            let record = consumer.poll(PATIENCE).expect("a dead letter in time");
-            records.push(record.unwrap().detach());
-        }
-        records
-    }
-}
-
-struct Running {
-    status: Arc<KafkaStatus>,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    fn start(ingest: &Arc<Ingest>, settings: KafkaSettings) -> Running {
-        let source = KafkaSource::new(ingest.clone(), settings).unwrap();
-        let (status, stop) = (source.status(), CancellationToken::new());
-        let task = tokio::spawn(source.run(stop.clone()));
-        Running { status, stop, task }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
-    }
-}
-
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
-}
-
-fn event(user: usize, number: usize) -> String {
-    format!(
-        r#"{{"specversion":"1.0","id":"{user}-{number}","source":"s","type":"t","data":{{"user_id":"u{user}","n":{number}}}}}"#
-    )
-}
-
-/// The numbers that each user got, in their order.
-fn by_user(bus: &RecordingBus) -> BTreeMap<String, Vec<usize>> {
-    let mut numbers = BTreeMap::<_, Vec<usize>>::new();
-    for (room, data) in bus.take() {
-        let (_, number) = data.rsplit_once(':').unwrap();
-        numbers
-            .entry(room)
-            .or_default()
-            .push(number.trim_end_matches('}').parse().unwrap());
-    }
-    numbers
-}
-
-fn expected(users: usize, numbers: usize) -> BTreeMap<String, Vec<usize>> {
-    (0..users)
-        .map(|user| (format!("user:u{user}"), (0..numbers).collect()))
-        .collect()
-}
-
-fn records(users: usize, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (i32, String)> {
-    numbers.flat_map(move |number| {
-        (0..users).map(move |user| (i32::try_from(user).unwrap(), event(user, number)))
-    })
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_of_every_form_are_delivered() {
@@ -275,6 +127,37 @@ async fn a_held_bus_pauses_and_on_release_all_arrives_in_order() {
     running.stop().await;
     assert_eq!(by_user(&bus), expected(2, RECORDS));
     assert_eq!(ingest.counters().duplicates(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back() {
+    const RECORDS: usize = 2_000;
+    let broker = Broker::new(2);
+    let bus = RecordingBus::gated();
+    let store = crate::fixture::store().await;
+    let patient = IngestSettings {
+        publish_timeout: PATIENCE,
+        ..IngestSettings::default()
+    };
+    let ingest = Arc::new(Ingest::new(bus.clone(), store, patient));
+    let settings = || KafkaSettings {
+        partition_records_max: 100,
+        ..broker.settings()
+    };
+    let one = Running::start(&ingest, settings());
+    broker.produce(records(2, 0..RECORDS)).await;
+    until("both partitions paused", || one.status.partitions_paused() == 2).await;
+    let two = Running::start(&ingest, settings());
+    until("one each", || {
+        (one.status.partitions(), two.status.partitions()) == (1, 1)
+    })
+    .await;
+    two.stop().await;
+    until("both again", || one.status.partitions() == 2).await;
+    bus.let_through(4 * RECORDS);
+    until("all", || ingest.counters().consumed() == 2 * RECORDS as u64).await;
+    one.stop().await;
+    assert_eq!(by_user(&bus), expected(2, RECORDS));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
