@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fixture::{Backend, Fixture};
 
 on_each_backend! {
+    numbers_that_are_gone_take_nobodys_place,
     dead_letters_are_replayed_once_and_stay_if_refused,
     the_bytes_of_dead_letters_are_bounded,
     the_newest_dead_letters_are_kept,
@@ -119,6 +120,30 @@ async fn dead_letters_are_replayed_once_and_stay_if_refused(backend: Backend) {
     assert_eq!(store.replay_dead_letters(&by_id(2)).await.unwrap(), 1);
     let second = store.claim_dead_letters(10, LEASE).await.unwrap().remove(0);
     assert_eq!((second.id.0, second.headers, second.topic), (2, vec![], None));
+}
+
+async fn numbers_that_are_gone_take_nobodys_place(backend: Backend) {
+    let fixture = Fixture::with(backend, |options| options.dead_letters_max = 3).await;
+    let store = &fixture.store;
+    for event in ["old", "2", "3"] {
+        store.insert_dead_letter(letter(event.as_bytes())).await.unwrap();
+    }
+    // As replays do: they come, are delivered, and go.
+    for _ in 0..5 {
+        let newest = store
+            .list_dead_letters(&DeadLetterFilter::default(), None, 1)
+            .await
+            .unwrap()[0]
+            .id;
+        store.remove_dead_letter(newest).await.unwrap();
+        assert_eq!(store.insert_dead_letter(letter(b"new")).await.unwrap(), 0);
+    }
+    let kept = store
+        .list_dead_letters(&DeadLetterFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let events: Vec<&[u8]> = kept.iter().map(|letter| letter.event.as_slice()).collect();
+    assert_eq!(events, [&b"new"[..], b"2", b"old"]);
 }
 
 async fn the_newest_dead_letters_are_kept(backend: Backend) {
