@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 use tidings_access::{CONTROL_AUDIENCE, ISSUERS_MAX, JwtSecret, PublicKeys, TokenAlgorithm};
-use toml::de::DeTable;
 
 use super::secret::Secret;
 use super::setting::{Setting, quoted};
@@ -89,7 +88,7 @@ impl Setting for JwtIssuers {
         let issuers = match value {
             Value::List(issuers) => issuers,
             Value::Word(text) | Value::Text(text) => {
-                read = list(text).ok_or_else(Self::mismatch)?;
+                read = Value::list_in_toml(text).ok_or_else(Self::mismatch)?;
                 &read
             }
             _ => return Err(Self::mismatch()),
@@ -112,20 +111,6 @@ impl Setting for JwtIssuers {
     fn show(&self) -> Option<String> {
         let issuers: Vec<String> = self.0.iter().map(JwtIssuer::show).collect();
         Some(format!("[{}]", issuers.join(", ")))
-    }
-}
-
-/// A list in TOML.
-fn list(text: &str) -> Option<Vec<Value>> {
-    let document = format!("issuers = {text}");
-    let table = DeTable::parse(&document).ok()?;
-    // No more than the list: a line break would begin another key.
-    match (
-        table.get_ref().len(),
-        table.get_ref().get("issuers")?.get_ref().into(),
-    ) {
-        (1, Value::List(issuers)) => Some(issuers),
-        _ => None,
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use tidings_hub::Gateway;
 use tidings_sources::{Condition, Routes, Rule, RuleError, Template};
-use toml::de::DeTable;
 
 use super::section::section;
 use super::setting::{Setting, quoted};
@@ -13,7 +12,7 @@ use super::value::{Mismatch, Value};
 const KEYS: [&str; 4] = ["when", "rooms", "kind", "gateways"];
 
 section! {
-    /// Where events from Dapr go; `tidings route test` shows it for one of them.
+    /// Where events from Dapr, from Kafka and from backends that post them go; `tidings route test` shows it for one of them.
     ["routing"] Routing(base) {
         /// Rules, tried in their order. `when` has conditions on the event: `topic`, `type`, `source`, `subject`, `id`, an extension,
         /// or `data.` and a path into the data, each with a text in which `*` stands for anything. `rooms` are the rooms that an
@@ -58,7 +57,7 @@ impl Setting for RouteRules {
         let rules = match value {
             Value::List(rules) => rules,
             Value::Word(text) => {
-                read = list(text).ok_or_else(Self::mismatch)?;
+                read = Value::list_in_toml(text).ok_or_else(Self::mismatch)?;
                 &read
             }
             _ => return Err(Self::mismatch()),
@@ -79,20 +78,6 @@ impl Setting for RouteRules {
     fn show(&self) -> Option<String> {
         let rules: Vec<String> = self.0.iter().map(RouteRule::show).collect();
         Some(format!("[{}]", rules.join(", ")))
-    }
-}
-
-/// A list in TOML.
-fn list(text: &str) -> Option<Vec<Value>> {
-    let document = format!("rules = {text}");
-    let table = DeTable::parse(&document).ok()?;
-    // No more than the list: a line break would begin another key.
-    match (
-        table.get_ref().len(),
-        table.get_ref().get("rules")?.get_ref().into(),
-    ) {
-        (1, Value::List(rules)) => Some(rules),
-        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::secret::Secret;
 use super::section::section;
 
 section! {
-    /// The tasks gateway: JSON over WebSocket `/ws` or an event stream `/sse`, fed by Dapr.
+    /// The tasks gateway: JSON over WebSocket `/ws` or an event stream `/sse`, fed by Dapr and Kafka.
     ["tasks"] Tasks(base) {
         /// Where it listens.
         listen: Listen = Listen::Localhost(8_004);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// A value before it is known what it must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,20 @@ impl Value {
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Self::Word(text) | Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list that a variable holds in TOML.
+    pub(super) fn list_in_toml(text: &str) -> Option<Vec<Value>> {
+        let document = format!("list = {text}");
+        let table = DeTable::parse(&document).ok()?;
+        // No more than the list: a line break would begin another key.
+        match (
+            table.get_ref().len(),
+            table.get_ref().get("list")?.get_ref().into(),
+        ) {
+            (1, Value::List(items)) => Some(items),
             _ => None,
         }
     }
