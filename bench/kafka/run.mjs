@@ -1,6 +1,6 @@
 // Kafka to the hub, and Kafka to a socket: `scripts/bench-kafka [RECORDS] [RUNS]`. The broker has one core, and whoever reads has
 // the other: the bare consumer and Tidings in turn, each from the beginning of the same topic in a group of its own.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -17,6 +17,8 @@ const RECORD_BYTES = 512;
 const PARTITIONS = 12;
 const RATE = 5_000;
 const LATENCY_SECONDS = 20;
+// The group is joined, the first fetches are made and the broker's code is compiled.
+const WARM_UP_SECONDS = 10;
 const TICKS_PER_SECOND = 100;
 const BENCH = path.join(ROOT, 'target/release/examples/kafka_bench');
 
@@ -66,32 +68,21 @@ async function latencies(broker) {
   await broker.createTopic('paced', PARTITIONS);
   const server = await Server.start({ env: environment(broker, 'paced', 'paced') });
   try {
-    pin(server.pid, 0);
     const socket = new WebSocket(`${server.tasks.http.replace('http', 'ws')}/ws?user_id=u`);
     const taken = [];
     await new Promise((resolve, reject) => { socket.once('message', resolve); socket.once('error', reject); });
-    socket.on('message', (text) => { taken.push(performance.now() - JSON.parse(text).event.at); });
-    // What is due, every 5 ms, or as soon as the request before it is answered: the client's idempotent producer has one at a time.
-    const began = performance.now();
-    let sent = 0;
-    while (sent < RATE * LATENCY_SECONDS) {
-      const due = Math.min(RATE * LATENCY_SECONDS, Math.floor((performance.now() - began) * RATE / 1_000));
-      const records = [];
-      for (; sent < due; sent += 1) {
-        // The time at which it was due, whenever its turn came.
-        records.push({ key: `k${sent % PARTITIONS}`, value: JSON.stringify({ user_id: 'u', n: sent, at: began + sent * 1_000 / RATE }) });
-      }
-      if (records.length > 0) await broker.produce('paced', records);
-      const wait = 5 - (performance.now() - began - sent * 1_000 / RATE);
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-    for (const until = performance.now() + 10_000; taken.length < sent && performance.now() < until;) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    if (taken.length !== sent) throw new Error(`${taken.length} of ${sent} events came`);
+    const expected = RATE * (WARM_UP_SECONDS + LATENCY_SECONDS);
+    const came = new Promise((resolve) => {
+      socket.on('message', (text) => {
+        taken.push(performance.timeOrigin + performance.now() - JSON.parse(text).event.at);
+        if (taken.length === expected) resolve();
+      });
+    });
+    execFile(BENCH, ['pace', broker.bootstrap, 'paced', String(RATE), String(WARM_UP_SECONDS + LATENCY_SECONDS)]);
+    await Promise.race([came, new Promise((resolve) => setTimeout(resolve, (WARM_UP_SECONDS + LATENCY_SECONDS + 10) * 1_000))]);
+    if (taken.length !== expected) throw new Error(`${taken.length} of ${expected} events came`);
     socket.close();
-    // Without the first second, in which the group's first fetches are made.
-    return taken.slice(RATE).toSorted((a, b) => a - b);
+    return taken.slice(RATE * WARM_UP_SECONDS).toSorted((a, b) => a - b);
   } finally {
     await server.stop();
   }
@@ -104,7 +95,8 @@ try {
   await broker.createTopic('full', PARTITIONS);
   execFileSync(BENCH, ['produce', broker.bootstrap, 'full', String(RECORDS), String(RECORD_BYTES)]);
   const folder = readFileSync(path.join(process.env.TIDINGS_SERVICES, 'kafka.folder'), 'utf8').trim();
-  pin(readFileSync(path.join(folder, 'pid'), 'utf8').trim(), 1);
+  const brokerProcess = readFileSync(path.join(folder, 'pid'), 'utf8').trim();
+  pin(brokerProcess, 1);
   const runs = { bare: [], tidings: [] };
   for (let run = 0; run < RUNS; run += 1) {
     runs.bare.push(bare(broker));
@@ -118,6 +110,7 @@ try {
     const cost = median(figures.map(({ records, processorSeconds }) => processorSeconds * 1e6 / records));
     console.log(`| ${name} | ${round(rates[name])} | ${round(cost, 2)} | ${round(rates[name] / rates.bare, 2)} |`);
   }
+  pin(brokerProcess, '0,1');
   const taken = await latencies(broker);
   console.log(`\n${RATE} events/s to one socket for ${LATENCY_SECONDS} s: p50 ${round(at(taken, 0.5), 1)} ms, p99 ${round(at(taken, 0.99), 1)} ms, max ${round(at(taken, 1), 1)} ms`);
 } finally {

@@ -20,6 +20,12 @@ pub trait Bus: Send + Sync + 'static {
     /// it is open whether the event was published.
     fn publish(&self, event: Event) -> BoxFuture<'_, Result<(), BusError>>;
 
+    /// Hands an event over if that needs no waiting; gives it back otherwise, for [`Self::publish`]. A bus that has to wait for
+    /// every event gives back all of them.
+    fn try_publish(&self, event: Event) -> Result<(), Box<Event>> {
+        Err(Box::new(event))
+    }
+
     /// Whether events get through at this moment.
     fn health(&self) -> Result<(), BusError>;
 }

@@ -24,6 +24,10 @@ impl Bus for MemoryBus {
         })
     }
 
+    fn try_publish(&self, event: Event) -> Result<(), Box<Event>> {
+        self.hub.try_publish(event)
+    }
+
     fn health(&self) -> Result<(), BusError> {
         Ok(())
     }

@@ -198,7 +198,7 @@ fn lead_event(
 fn to_store(event: Event) -> NewOutboxEvent {
     NewOutboxEvent {
         id: event.id.to_string(),
-        kind: event.kind.into_string(),
+        kind: event.kind.to_string(),
         data: event.data,
     }
 }

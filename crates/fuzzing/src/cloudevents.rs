@@ -1,5 +1,6 @@
 //! `CloudEvents`: what was read is, written anew, the same event.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -53,7 +54,7 @@ fn binary(input: &[u8]) {
     }
 }
 
-fn check(event: &CloudEvent) {
+fn check(event: &CloudEvent<'_>) {
     assert!(!event.id.is_empty() && !event.source.is_empty() && !event.kind.is_empty());
     assert_eq!(event.identity(), (&*event.source, &*event.id));
     let expected = describe(event);
@@ -61,20 +62,21 @@ fn check(event: &CloudEvent) {
     let again = CloudEvent::from_structured(json.as_bytes());
     let again = again.unwrap_or_else(|error| panic!("{error}: {json}"));
     assert_eq!(describe(&again), expected, "{json}");
-    let batch = CloudEvent::from_batch(format!("[{json}]").as_bytes()).expect("a batch of one");
+    let batch = format!("[{json}]");
+    let batch = CloudEvent::from_batch(batch.as_bytes()).expect("a batch of one");
     assert!(matches!(&batch[..], [Ok(event)] if describe(event) == expected));
     binary_again(event);
 }
 
 /// The attributes percent-encoded into headers.
-fn binary_again(event: &CloudEvent) {
+fn binary_again(event: &CloudEvent<'_>) {
     let mut headers = Vec::new();
     for (name, value) in attributes(event) {
         if name == "datacontenttype" {
             continue;
         }
         let text = match value {
-            ExtensionValue::Text(text) => text,
+            ExtensionValue::Text(text) => text.into_owned(),
             ExtensionValue::Boolean(value) => value.to_string(),
             ExtensionValue::Integer(number) => number.to_string(),
             ExtensionValue::Other(json) => json.get().to_owned(),
@@ -103,30 +105,32 @@ fn percent_encoded(text: &str) -> String {
     output
 }
 
-fn attributes(event: &CloudEvent) -> Vec<(String, ExtensionValue)> {
-    let text = |value: &str| ExtensionValue::Text(value.to_owned());
+fn attributes<'a>(event: &'a CloudEvent<'a>) -> Vec<(&'a str, ExtensionValue<'a>)> {
+    let text = |value: &'a str| ExtensionValue::Text(Cow::Borrowed(value));
     let mut attributes = vec![
-        ("specversion".to_owned(), text("1.0")),
-        ("id".to_owned(), text(&event.id)),
-        ("source".to_owned(), text(&event.source)),
-        ("type".to_owned(), text(&event.kind)),
+        ("specversion", text("1.0")),
+        ("id", text(&event.id)),
+        ("source", text(&event.source)),
+        ("type", text(&event.kind)),
     ];
-    let time = event.time.map(|time| time.to_string());
     for (name, value) in [
         ("subject", &event.subject),
-        ("time", &time),
         ("datacontenttype", &event.datacontenttype),
         ("dataschema", &event.dataschema),
     ] {
         if let Some(value) = value {
-            attributes.push((name.to_owned(), text(value)));
+            attributes.push((name, text(value)));
         }
     }
-    attributes.extend(event.extensions.iter().cloned());
+    if let Some(time) = event.time {
+        attributes.push(("time", ExtensionValue::Text(time.to_string().into())));
+    }
+    let extensions = event.extensions.iter();
+    attributes.extend(extensions.map(|(name, value)| (&**name, value.clone())));
     attributes
 }
 
-fn structured(event: &CloudEvent) -> String {
+fn structured(event: &CloudEvent<'_>) -> String {
     let string = |text: &str| serde_json::to_string(text).expect("a string is JSON");
     let mut members = Vec::new();
     for (name, value) in attributes(event) {
@@ -136,7 +140,7 @@ fn structured(event: &CloudEvent) -> String {
             ExtensionValue::Integer(number) => number.to_string(),
             ExtensionValue::Other(json) => json.get().to_owned(),
         };
-        members.push(format!("{}:{value}", string(&name)));
+        members.push(format!("{}:{value}", string(name)));
     }
     match &event.data {
         Data::None => {}
@@ -147,7 +151,7 @@ fn structured(event: &CloudEvent) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-fn describe(event: &CloudEvent) -> String {
+fn describe(event: &CloudEvent<'_>) -> String {
     let raw = |json: &RawValue| json.get().to_owned();
     let data = match &event.data {
         Data::None => "none".to_owned(),

@@ -52,7 +52,7 @@ pub(crate) fn run(body: &[u8]) {
         .collect();
     let again = serde_json::json!({
         "rooms": event.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(),
-        "kind": event.kind,
+        "kind": &*event.kind,
         "event": event.name,
         "key": event.key,
         "gateways": gateways,

@@ -3,8 +3,10 @@
 use crate::{ConnectionId, RoomName};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use thiserror::Error;
 use tidings_wire::time::Timestamp;
 use uuid::Uuid;
@@ -17,7 +19,7 @@ pub struct Event {
     /// Where it goes. A connection that is in several of these rooms gets it once.
     pub rooms: Vec<RoomName>,
     /// What kind of event it is, e.g. `lead_event` or `task_update`.
-    pub kind: Box<str>,
+    pub kind: Arc<str>,
     /// The workflows gateway's `event` member, e.g. `status_changed`.
     pub name: Option<Box<str>>,
     /// In rooms whose members get the latest only: what the event is about. A newer event of the same room and key
@@ -32,7 +34,7 @@ pub struct Event {
     /// Connections that must not get it, usually the one that caused it.
     pub exclude: Vec<ConnectionId>,
     /// Where it came from: `publish`, `dapr`, `flow`, …
-    pub source: Box<str>,
+    pub source: Cow<'static, str>,
 }
 
 impl Event {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Deflater;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 /// Collects what must be fixed before a hub starts.
 pub struct HubBuilder {
@@ -151,7 +151,27 @@ impl Hub {
     pub async fn publish(&self, event: Event) {
         let hub = &*self.0;
         hub.publishes.fetch_add(1, Relaxed);
-        let admission = hub.admission.admit(&event).await;
+        if hub.sequencer.has_members(&event.rooms) {
+            let admission = hub.admission.admit(&event).await;
+            self.hand_over(event, admission);
+        }
+    }
+
+    /// [`Self::publish`] for whoever cannot wait. The event comes back if it would have to.
+    pub fn try_publish(&self, event: Event) -> Result<(), Box<Event>> {
+        let hub = &*self.0;
+        if hub.sequencer.has_members(&event.rooms) {
+            let Some(admission) = hub.admission.try_admit(&event) else {
+                return Err(Box::new(event));
+            };
+            self.hand_over(event, admission);
+        }
+        hub.publishes.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn hand_over(&self, event: Event, admission: OwnedSemaphorePermit) {
+        let hub = &*self.0;
         let publication = Arc::new(Publication::new(
             event,
             hub.encodings.clone(),

@@ -127,11 +127,20 @@ impl Admission {
 
     /// Waits for its turn; publishers are served first come, first served.
     pub(crate) async fn admit(&self, event: &Event) -> OwnedSemaphorePermit {
-        let units = (event.weight_bytes() / UNIT_BYTES).clamp(UNITS_MIN, self.units_max);
         self.units
             .clone()
-            .acquire_many_owned(units as u32)
+            .acquire_many_owned(self.units_of(event))
             .await
             .expect("the admission semaphore is never closed")
+    }
+
+    /// `None` when it is not the event's turn at once.
+    pub(crate) fn try_admit(&self, event: &Event) -> Option<OwnedSemaphorePermit> {
+        let units = self.units.clone();
+        units.try_acquire_many_owned(self.units_of(event)).ok()
+    }
+
+    fn units_of(&self, event: &Event) -> u32 {
+        (event.weight_bytes() / UNIT_BYTES).clamp(UNITS_MIN, self.units_max) as u32
     }
 }

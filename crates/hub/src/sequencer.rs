@@ -74,6 +74,12 @@ impl Sequencer {
         hand_over(shards);
     }
 
+    /// Whether any of `rooms` has members. One who enters later asked for nothing that was published before.
+    pub(crate) fn has_members(&self, rooms: &[RoomName]) -> bool {
+        let mut rooms = rooms.iter();
+        rooms.any(|room| self.stripes[self.stripe_of(room)].lock().contains_key(room))
+    }
+
     /// Says that `shard` has its first member of `room`. Events handed over from now on reach it.
     pub(crate) fn enter(&self, room: &RoomName, shard: usize) {
         let mut stripe = self.stripes[self.stripe_of(room)].lock();

@@ -1,14 +1,16 @@
 //! The other half of `bench/kafka`: fills a topic, and reads it as barely as librdkafka lets one.
 //!
 //!     kafka_bench produce BOOTSTRAP TOPIC RECORDS RECORD_BYTES
+//!     kafka_bench pace BOOTSTRAP TOPIC RATE SECONDS
 //!     kafka_bench consume BOOTSTRAP TOPIC RECORDS
 //!
-//! `consume` prints a line of JSON: records, seconds from the first record to the last, and seconds of processor.
+//! `pace` writes events to user `u` that say in milliseconds of the Unix time when they were due, whenever they were sent. `consume`
+//! prints a line of JSON: records, seconds from the first record to the last, and seconds of processor.
 
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
@@ -17,6 +19,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
 const USERS: u64 = 500;
+/// Keys of paced events: enough for every partition to have some.
+const PACED_KEYS: u64 = 120;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,35 +30,64 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["produce", bootstrap, topic, records, bytes] => {
             produce(bootstrap, topic, records.parse()?, bytes.parse()?)
         }
+        ["pace", bootstrap, topic, rate, seconds] => pace(bootstrap, topic, rate.parse()?, seconds.parse()?),
         ["consume", bootstrap, topic, records] => consume(bootstrap, topic, records.parse()?),
-        _ => Err("expected produce or consume, and what the first lines of this file say".into()),
+        _ => Err("expected produce, pace or consume, and what the first lines of this file say".into()),
     }
 }
 
+type BenchProducer = ThreadedProducer<DefaultProducerContext>;
+
 fn produce(bootstrap: &str, topic: &str, records: u64, bytes: usize) -> Result<(), Box<dyn Error>> {
-    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-        .set("bootstrap.servers", bootstrap)
-        .set("linger.ms", "20")
-        .set("batch.size", "500000")
-        .set("enable.idempotence", "true")
-        .create()?;
+    let producer = producer(bootstrap, "20")?;
     for number in 0..records {
         let key = format!("u{}", number % USERS);
-        let value = event(number, &key, bytes);
-        let mut record = BaseRecord::to(topic).key(&key).payload(&value);
-        loop {
-            match producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    record = refused;
-                    producer.poll(Duration::from_millis(10));
-                }
-                Err((error, _)) => return Err(error.into()),
-            }
-        }
+        send(&producer, topic, &key, &event(number, &key, bytes))?;
     }
     producer.flush(PATIENCE)?;
     Ok(())
+}
+
+/// What is due, every millisecond.
+fn pace(bootstrap: &str, topic: &str, rate: u64, seconds: u64) -> Result<(), Box<dyn Error>> {
+    let producer = producer(bootstrap, "0")?;
+    let (began, began_at) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
+    let mut sent = 0;
+    while sent < rate * seconds {
+        let due = (began.elapsed().as_secs_f64() * rate as f64) as u64;
+        while sent < due.min(rate * seconds) {
+            let at = began_at.as_secs_f64() * 1e3 + sent as f64 * 1e3 / rate as f64;
+            let value = format!(r#"{{"user_id":"u","n":{sent},"at":{at}}}"#);
+            send(&producer, topic, &format!("k{}", sent % PACED_KEYS), &value)?;
+            sent += 1;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    producer.flush(PATIENCE)?;
+    Ok(())
+}
+
+fn producer(bootstrap: &str, linger_ms: &str) -> Result<BenchProducer, KafkaError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("linger.ms", linger_ms)
+        .set("batch.size", "500000")
+        .set("enable.idempotence", "true")
+        .create()
+}
+
+fn send(producer: &BenchProducer, topic: &str, key: &str, value: &str) -> Result<(), KafkaError> {
+    let mut record = BaseRecord::to(topic).key(key).payload(value);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                record = refused;
+                producer.poll(Duration::from_millis(10));
+            }
+            Err((error, _)) => return Err(error),
+        }
+    }
 }
 
 /// A `CloudEvent` as Dapr writes it, filled up to so many bytes.

@@ -15,6 +15,8 @@ use crate::request::BatchEvent;
 use crate::{
     DeadLetters, Delivery, DropReason, Form, Headers, Ingest, Original, Outcome, Received, RetryReason,
 };
+pub(crate) use bulk::Entry;
+
 use answer::Status;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -111,7 +113,7 @@ async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Bod
 }
 
 /// The one event of a request that has been here before.
-pub(crate) fn one(headers: &HeaderMap, body: &[u8]) -> Received {
+pub(crate) fn one<'a>(headers: &HeaderMap, body: &'a [u8]) -> Received<'a> {
     match envelope::open(headers, body) {
         Envelope::One(received) => received,
         // Those have been taken apart, each with a dead letter of its own.
@@ -119,19 +121,12 @@ pub(crate) fn one(headers: &HeaderMap, body: &[u8]) -> Received {
     }
 }
 
-/// An entry of a bulk delivery that has been here before.
-pub(crate) fn entry(json: &[u8]) -> Received {
-    serde_json::from_slice(json).map_or(Received::Unreadable(DropReason::Mislabelled), |entry| {
-        bulk::Entry::read(entry).received()
-    })
-}
-
-/// The events of a delivery, for the fuzz targets.
-pub(crate) fn received(headers: &HeaderMap, body: &[u8]) -> Vec<Received> {
+/// Gives the events of a delivery to `take`, for the fuzz targets.
+pub(crate) fn each_received<T>(headers: &HeaderMap, body: &[u8], take: impl Fn(Received<'_>) -> T) -> Vec<T> {
     match envelope::open(headers, body) {
-        Envelope::One(received) => vec![received],
-        Envelope::Batch(events) => events.iter().map(BatchEvent::structured).collect(),
-        Envelope::Bulk(entries) => entries.iter().map(bulk::Entry::received).collect(),
+        Envelope::One(received) => vec![take(received)],
+        Envelope::Batch(events) => events.iter().map(|event| take(event.structured())).collect(),
+        Envelope::Bulk(entries) => entries.iter().map(|entry| take(entry.received())).collect(),
     }
 }
 
@@ -154,7 +149,7 @@ impl Inner {
 
     async fn take_one(
         &self,
-        received: Received,
+        received: Received<'_>,
         original: Original<'_>,
         dead_letters: DeadLetters,
     ) -> Outcome {
@@ -209,7 +204,7 @@ impl Inner {
             .await
     }
 
-    async fn take_bulk(&self, entries: &[bulk::Entry<'_>]) -> Response {
+    async fn take_bulk(&self, entries: &[Entry<'_>]) -> Response {
         let mut statuses = Vec::with_capacity(entries.len());
         let mut stopped = None;
         for entry in entries {

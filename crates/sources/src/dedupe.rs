@@ -1,9 +1,10 @@
 //! Brokers redeliver: a window over what was accepted, so that nothing is sent twice.
 
+mod accepted;
+
+use accepted::Accepted;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,51 +18,28 @@ pub struct Window {
     age_max: Duration,
     hashers: [RandomState; 2],
     events: Mutex<Events>,
-    /// Told whenever an event in flight was accepted or given up.
+    /// Told when an event in flight was accepted or given up and somebody waits for that.
     settled: Notify,
 }
 
 /// Source and id under two secret keys: 16 bytes, however long the texts are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Fingerprint([u64; 2]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u64; 2]);
 
-impl Hash for Fingerprint {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0[0]);
-    }
-}
-
-/// A fingerprint is a hash already, under a key that nobody knows.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        debug_assert!(false, "a fingerprint is one number");
+impl Fingerprint {
+    /// It is a hash already, under a key that nobody knows.
+    fn hash(self) -> u64 {
+        self.0[0]
     }
 }
 
 #[derive(Default)]
 struct Events {
-    standing: HashMap<Fingerprint, Standing, BuildHasherDefault<AsItIs>>,
-    /// Accepted events by age, the oldest in front.
-    ///
-    /// Invariant: holds exactly the fingerprints whose standing is `Accepted`.
-    accepted: VecDeque<(Instant, Fingerprint)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    InFlight,
-    Accepted,
+    /// Those being published. Few: as many as there are publishers.
+    in_flight: Vec<Fingerprint>,
+    accepted: Accepted,
+    /// Whether somebody waits for one in flight.
+    has_waiters: bool,
 }
 
 /// What the window says to an event.
@@ -91,26 +69,28 @@ impl Window {
         }
     }
 
+    /// What stands for an event in this window.
+    pub fn fingerprint(&self, source: &str, id: &str) -> Fingerprint {
+        let hash = |hasher: &RandomState| hasher.hash_one((source, id));
+        Fingerprint(self.hashers.each_ref().map(hash))
+    }
+
     /// Asks for an event. Waits while another one with the same source and id is in flight. Cancel safe.
-    pub async fn admit(&self, source: &str, id: &str) -> Admission<'_> {
-        let fingerprint = Fingerprint(
-            self.hashers
-                .each_ref()
-                .map(|hasher| hasher.hash_one((source, id))),
-        );
-        // Most need not wait, and so need not listen either.
-        if let Some(admission) = self.look(fingerprint) {
-            return admission;
-        }
+    pub async fn admit(&self, fingerprint: Fingerprint) -> Admission<'_> {
         loop {
             // Listen first, then look: what settles in between is not missed.
             let mut settled = std::pin::pin!(self.settled.notified());
             settled.as_mut().enable();
-            if let Some(admission) = self.look(fingerprint) {
+            if let Some(admission) = self.look(fingerprint, true) {
                 return admission;
             }
             settled.await;
         }
+    }
+
+    /// [`Self::admit`] for whoever cannot wait; `None` if it would have to.
+    pub fn try_admit(&self, fingerprint: Fingerprint) -> Option<Admission<'_>> {
+        self.look(fingerprint, false)
     }
 
     /// Accepted events that are remembered at this moment.
@@ -118,39 +98,24 @@ impl Window {
         self.events.lock().accepted.len()
     }
 
-    fn look(&self, fingerprint: Fingerprint) -> Option<Admission<'_>> {
+    fn look(&self, fingerprint: Fingerprint, waits: bool) -> Option<Admission<'_>> {
         let mut events = self.events.lock();
-        events.forget_older_than(self.age_max);
-        match events.standing.entry(fingerprint) {
-            Entry::Occupied(entry) => (*entry.get() == Standing::Accepted).then_some(Admission::Duplicate),
-            Entry::Vacant(entry) => {
-                entry.insert(Standing::InFlight);
-                Some(Admission::Fresh(Reservation {
-                    window: self,
-                    fingerprint,
-                    is_accepted: false,
-                }))
+        if events.accepted.contains(fingerprint) {
+            events.accepted.forget_older_than(self.age_max, Instant::now());
+            if events.accepted.contains(fingerprint) {
+                return Some(Admission::Duplicate);
             }
         }
-    }
-}
-
-impl Events {
-    fn forget_older_than(&mut self, age_max: Duration) {
-        let now = Instant::now();
-        while self
-            .accepted
-            .front()
-            .is_some_and(|(time, _)| now.duration_since(*time) >= age_max)
-        {
-            self.forget_oldest();
+        if !events.in_flight.contains(&fingerprint) {
+            events.in_flight.push(fingerprint);
+            return Some(Admission::Fresh(Reservation {
+                window: self,
+                fingerprint,
+                is_accepted: false,
+            }));
         }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((_, fingerprint)) = self.accepted.pop_front() {
-            self.standing.remove(&fingerprint);
-        }
+        events.has_waiters |= waits;
+        None
     }
 }
 
@@ -158,22 +123,27 @@ impl Reservation<'_> {
     /// The bus has the event: remember it.
     pub fn accept(mut self) {
         self.is_accepted = true;
-        let mut events = self.window.events.lock();
-        if events.accepted.len() >= self.window.events_max {
-            events.forget_oldest();
-        }
-        events.standing.insert(self.fingerprint, Standing::Accepted);
-        events.accepted.push_back((Instant::now(), self.fingerprint));
-        // Dropping `self` wakes those who wait.
+        // Dropping `self` does it.
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        if !self.is_accepted {
-            self.window.events.lock().standing.remove(&self.fingerprint);
+        let mut events = self.window.events.lock();
+        events.in_flight.retain(|other| *other != self.fingerprint);
+        if self.is_accepted {
+            let now = Instant::now();
+            events.accepted.forget_older_than(self.window.age_max, now);
+            if events.accepted.len() >= self.window.events_max {
+                events.accepted.forget_oldest();
+            }
+            events.accepted.insert(self.fingerprint, now);
         }
-        self.window.settled.notify_waiters();
+        let has_waiters = std::mem::take(&mut events.has_waiters);
+        drop(events);
+        if has_waiters {
+            self.window.settled.notify_waiters();
+        }
     }
 }
 

@@ -5,20 +5,20 @@ use crate::{DropReason, Received};
 use tidings_wire::cloudevents::{CloudEvent, Data};
 
 /// What must be a `CloudEvent`.
-pub(crate) fn structured(json: &[u8]) -> Received {
+pub(crate) fn structured(json: &[u8]) -> Received<'_> {
     match CloudEvent::from_structured(json) {
-        Ok(event) => Received::CloudEvent(Box::new(event)),
+        Ok(event) => Received::CloudEvent(event),
         Err(_) => Received::Unreadable(DropReason::Mislabelled),
     }
 }
 
 /// What does not say what it is: a `CloudEvent` if it has all that makes one, data otherwise.
-pub(crate) fn unlabelled(json: &[u8]) -> Received {
+pub(crate) fn unlabelled(json: &[u8]) -> Received<'_> {
     // As an event first, which most are: that spares a look.
     match CloudEvent::from_structured(json) {
-        Ok(event) => Received::CloudEvent(Box::new(event)),
+        Ok(event) => Received::CloudEvent(event),
         Err(_) if has_required_members(json) => Received::Unreadable(DropReason::Mislabelled),
-        Err(_) => Received::Bare(Data::Binary(json.to_owned())),
+        Err(_) => Received::Bare(Data::Binary(json.into())),
     }
 }
 

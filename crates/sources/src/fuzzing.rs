@@ -5,19 +5,19 @@ use tidings_hub::RoomName;
 
 use crate::ingest::open;
 use crate::route::{Routable, Routes};
-use crate::{DropReason, dapr};
+use crate::{DropReason, Received, dapr};
 
 /// What a delivery's events come to: the rooms and the data of each, or why it is dropped.
 pub fn dapr(headers: &HeaderMap, body: &[u8]) -> Vec<Result<(Vec<RoomName>, String), DropReason>> {
     let routes = Routes::default();
-    let read = |received| {
-        let (attributes, data) = open(received)?;
+    let read = |received: Received<'_>| {
+        let (envelope, data) = open(received)?;
         let destination = routes.route(Routable {
             topic: None,
-            attributes: attributes.as_ref(),
+            envelope: envelope.as_ref(),
             data: &data,
         })?;
         Ok((destination.rooms, data.get().to_owned()))
     };
-    dapr::received(headers, body).into_iter().map(read).collect()
+    dapr::each_received(headers, body, read)
 }

@@ -1,14 +1,13 @@
 //! From an event as received to its outcome.
 
-use crate::original::read_again;
+use crate::dedupe::Fingerprint;
+use crate::original::Kept;
 use crate::payload;
-use crate::route::{Attributes, Routable, Routes};
+use crate::route::{Routable, Routes};
 use crate::{Admission, DropReason, IngestCounters, Original, Outcome, RetryReason, Window};
 use serde_json::value::RawValue;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tidings_bus::{Bus, BusError};
 use tidings_hub::{Event, EventId};
@@ -57,7 +56,7 @@ pub struct Delivery<'a> {
     /// The topic that it came from.
     pub topic: Option<&'a str>,
     /// The event, as far as it could be read.
-    pub received: Received,
+    pub received: Received<'a>,
     /// What a dead letter will hold.
     pub original: Original<'a>,
     /// Who keeps it if it is dropped.
@@ -65,11 +64,15 @@ pub struct Delivery<'a> {
 }
 
 /// What the source could make of an event.
-pub enum Received {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are events, and none is kept"
+)]
+pub enum Received<'a> {
     /// A `CloudEvent`, told apart from others by its source and id.
-    CloudEvent(Box<CloudEvent>),
+    CloudEvent(CloudEvent<'a>),
     /// Data without an envelope. It has no id, so every delivery of it is new.
-    Bare(Data),
+    Bare(Data<'a>),
     /// Nothing that can be delivered.
     Unreadable(DropReason),
 }
@@ -123,19 +126,40 @@ impl Ingest {
 
     /// Takes the event of a dead letter in once more. If it is dropped again, the letter stays where it is.
     pub(crate) async fn replay(&self, letter: &DeadLetter) -> Outcome {
-        let received = read_again(&letter.form, &letter.headers, &letter.event);
+        let kept = Kept::of(letter);
         let outcome = self
-            .attempt(&letter.source, letter.topic.as_deref(), received)
+            .attempt(letter.source.clone(), letter.topic.as_deref(), kept.received())
             .await;
         self.count(outcome);
         outcome
     }
 
     /// Publishes an event if it can be. The outcome is not final before it is settled.
-    pub(crate) async fn attempt(&self, source: &str, topic: Option<&str>, received: Received) -> Outcome {
-        match self.read(source, topic, received) {
-            Ok((event, identity)) => self.publish(event, identity).await,
+    pub(crate) async fn attempt(
+        &self,
+        source: impl Into<Cow<'static, str>>,
+        topic: Option<&str>,
+        received: Received<'_>,
+    ) -> Outcome {
+        match self.read(source.into(), topic, received) {
+            Ok(arrival) => match self.publish_at_once(arrival) {
+                Ok(outcome) => outcome,
+                Err(arrival) => self.publish(*arrival).await,
+            },
             Err(reason) => Outcome::Dropped(reason),
+        }
+    }
+
+    /// [`Self::attempt`] for whoever has a next event that need not wait. `None` if this one would have to.
+    pub(crate) fn attempt_at_once(
+        &self,
+        source: &'static str,
+        topic: Option<&str>,
+        received: Received<'_>,
+    ) -> Option<Outcome> {
+        match self.read(Cow::Borrowed(source), topic, received) {
+            Ok(arrival) => self.publish_at_once(arrival).ok(),
+            Err(reason) => Some(Outcome::Dropped(reason)),
         }
     }
 
@@ -172,52 +196,71 @@ impl Ingest {
 
     fn read(
         &self,
-        source: &str,
+        source: Cow<'static, str>,
         topic: Option<&str>,
-        received: Received,
-    ) -> Result<(Event, Option<Identity>), DropReason> {
-        let (attributes, data) = open(received)?;
+        received: Received<'_>,
+    ) -> Result<Arrival, DropReason> {
+        let (envelope, data) = open(received)?;
         let destination = self.routes.route(Routable {
             topic,
-            attributes: attributes.as_ref(),
+            envelope: envelope.as_ref(),
             data: &data,
         })?;
         let event = Event {
             id: EventId::generate(),
             rooms: destination.rooms,
-            kind: destination.kind.into(),
+            kind: destination.kind.clone(),
             name: None,
             key: None,
             gateways: destination.gateways,
-            data,
+            data: data.into_owned(),
             time: self.clock.now(),
             exclude: Vec::new(),
-            source: source.into(),
+            source,
         };
-        let identity = attributes.map(|attributes| Identity {
-            source: attributes.source,
-            id: attributes.id,
+        let fingerprint = envelope.map(|envelope| {
+            let (source, id) = envelope.identity();
+            self.window.fingerprint(source, id)
         });
-        Ok((event, identity))
+        Ok(Arrival { event, fingerprint })
     }
 
-    async fn publish(&self, event: Event, identity: Option<Identity>) -> Outcome {
-        let mut publishing = pin!(self.publish_once(event, identity));
-        // Most are published at once: no clock is set for those.
-        let at_once = poll_fn(|context| Poll::Ready(publishing.as_mut().poll(context))).await;
-        if let Poll::Ready(outcome) = at_once {
-            return outcome;
+    /// Gives the event back if it has to wait, or if the bus does not take it.
+    fn publish_at_once(&self, arrival: Arrival) -> Result<Outcome, Box<Arrival>> {
+        let Arrival { event, fingerprint } = arrival;
+        let reservation = match fingerprint.map(|fingerprint| self.window.try_admit(fingerprint)) {
+            None => None,
+            Some(Some(Admission::Fresh(reservation))) => Some(reservation),
+            Some(Some(Admission::Duplicate)) => return Ok(Outcome::Duplicate),
+            Some(None) => return Err(Box::new(Arrival { event, fingerprint })),
+        };
+        let id = event.id;
+        match self.bus.try_publish(event) {
+            Ok(()) => {
+                if let Some(reservation) = reservation {
+                    reservation.accept();
+                }
+                Ok(Outcome::Accepted(id))
+            }
+            Err(event) => Err(Box::new(Arrival {
+                event: *event,
+                fingerprint,
+            })),
         }
+    }
+
+    async fn publish(&self, arrival: Arrival) -> Outcome {
+        let publishing = self.publish_in_turn(arrival);
         match tokio::time::timeout(self.publish_timeout, publishing).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Retry(RetryReason::Overloaded),
         }
     }
 
-    async fn publish_once(&self, event: Event, identity: Option<Identity>) -> Outcome {
-        let reservation = match &identity {
+    async fn publish_in_turn(&self, Arrival { event, fingerprint }: Arrival) -> Outcome {
+        let reservation = match fingerprint {
             None => None,
-            Some(Identity { source, id }) => match self.window.admit(source, id).await {
+            Some(fingerprint) => match self.window.admit(fingerprint).await {
                 Admission::Fresh(reservation) => Some(reservation),
                 Admission::Duplicate => return Outcome::Duplicate,
             },
@@ -260,23 +303,26 @@ impl Ingest {
     }
 }
 
-/// What an event says of itself, and its data as the object that clients get.
-pub(crate) fn open(received: Received) -> Result<(Option<Attributes>, Box<RawValue>), DropReason> {
-    let (attributes, data) = match received {
-        Received::CloudEvent(event) => {
-            let (attributes, data) = Attributes::split(*event);
-            (Some(attributes), data)
+/// An event that can be published.
+struct Arrival {
+    event: Event,
+    /// What tells a `CloudEvent` from others.
+    fingerprint: Option<Fingerprint>,
+}
+
+/// An event's envelope, now without data, and the data as the object that clients get.
+pub(crate) fn open(
+    received: Received<'_>,
+) -> Result<(Option<CloudEvent<'_>>, Cow<'_, RawValue>), DropReason> {
+    let (envelope, data) = match received {
+        Received::CloudEvent(mut event) => {
+            let data = std::mem::take(&mut event.data);
+            (Some(event), data)
         }
         Received::Bare(data) => (None, data),
         Received::Unreadable(reason) => return Err(reason),
     };
-    Ok((attributes, payload::object(data)?))
-}
-
-/// What tells a `CloudEvent` from others.
-struct Identity {
-    source: String,
-    id: String,
+    Ok((envelope, payload::object(data)?))
 }
 
 #[cfg(test)]

@@ -28,13 +28,11 @@ mod route;
 mod trial;
 
 pub use counters::IngestCounters;
-pub use dedupe::{Admission, Reservation, Window};
+pub use dedupe::{Admission, Fingerprint, Reservation, Window};
 pub use ingest::{DeadLetters, Delivery, Ingest, IngestSettings, Received};
 pub use original::{Form, Headers, Original};
 pub use outcome::{DropReason, Outcome, RetryReason};
 pub use posted::Posted;
 pub use replay::Replay;
-pub use route::{
-    Attributes, Condition, Destination, Field, RULES_MAX, Routable, Routes, Rule, RuleError, Template,
-};
+pub use route::{Condition, Destination, Field, RULES_MAX, Routable, Routes, Rule, RuleError, Template};
 pub use trial::{Trial, Unmet};

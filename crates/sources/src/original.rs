@@ -6,6 +6,7 @@ use crate::kafka;
 use crate::{DropReason, Received};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use rdkafka::message::BorrowedHeaders;
+use tidings_store::DeadLetter;
 
 /// The form that an event came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,23 +109,48 @@ impl Headers<'_> {
     }
 }
 
-/// Reads an event once more, from what its dead letter has of it.
-pub(crate) fn read_again(form: &str, headers: &[(String, String)], bytes: &[u8]) -> Received {
-    match Form::of(form) {
-        Some(Form::Structured) => structured(bytes),
-        // Older dead letters do not tell their form.
-        Some(Form::Unlabelled) | None => unlabelled(bytes),
-        Some(Form::Request) => dapr::one(&http(headers), bytes),
-        Some(Form::BulkEntry) => dapr::entry(bytes),
-        Some(Form::Record) => {
-            let headers = || {
-                headers
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            };
-            kafka::received(headers, bytes)
+/// An event as its dead letter has it.
+pub(crate) enum Kept<'a> {
+    Unreadable(DropReason),
+    Json(&'a [u8], fn(&'a [u8]) -> Received<'a>),
+    Entry(dapr::Entry<'a>),
+    Request(HeaderMap, &'a [u8]),
+    Record(&'a [(String, String)], &'a [u8]),
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn of(letter: &'a DeadLetter) -> Kept<'a> {
+        let bytes = &letter.event;
+        match Form::of(&letter.form) {
+            Some(Form::Structured) => Kept::Json(bytes, structured),
+            // Older dead letters do not tell their form.
+            Some(Form::Unlabelled) | None => Kept::Json(bytes, unlabelled),
+            Some(Form::Request) => Kept::Request(http(&letter.headers), bytes),
+            Some(Form::BulkEntry) => match dapr::Entry::from_slice(bytes) {
+                Some(entry) => Kept::Entry(entry),
+                None => Kept::Unreadable(DropReason::Mislabelled),
+            },
+            Some(Form::Record) => Kept::Record(&letter.headers, bytes),
+            Some(Form::Beginning) => Kept::Unreadable(DropReason::TooLarge),
         }
-        Some(Form::Beginning) => Received::Unreadable(DropReason::TooLarge),
+    }
+
+    /// Reads it once more.
+    pub(crate) fn received(&self) -> Received<'_> {
+        match self {
+            Kept::Unreadable(reason) => Received::Unreadable(*reason),
+            Kept::Json(bytes, read) => read(bytes),
+            Kept::Entry(entry) => entry.received(),
+            Kept::Request(headers, bytes) => dapr::one(headers, bytes),
+            Kept::Record(headers, bytes) => {
+                let pairs = || {
+                    headers
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                };
+                kafka::received(pairs, bytes)
+            }
+        }
     }
 }
 

@@ -2,45 +2,59 @@
 
 use crate::DropReason;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use tidings_wire::cloudevents::Data;
-use tidings_wire::json::{is_minified, minify};
+use tidings_wire::json::{is_minified, minify, text};
 
 /// The object in `data`, minified; an empty one for none. A text or bytes whose content is a JSON object is that object: older publishers
 /// send it so.
-pub(crate) fn object(data: Data) -> Result<Box<RawValue>, DropReason> {
+pub(crate) fn object(data: Data<'_>) -> Result<Cow<'_, RawValue>, DropReason> {
     match data {
-        Data::None => parse(b"{}"),
-        Data::Json(json) if json.get().starts_with('"') => {
-            let text: String = serde_json::from_str(json.get()).map_err(|_| DropReason::NotJson)?;
-            parse(text.as_bytes())
-        }
-        Data::Json(json) => minified(json),
-        Data::Text(text) => parse(text.as_bytes()),
-        Data::Binary(bytes) => parse(&bytes),
+        Data::None => parse("{}".as_bytes().into()),
+        Data::Json(json) => match text(json) {
+            Some(text) => parse(into_bytes(text)),
+            None if json.get().starts_with('"') => Err(DropReason::NotJson),
+            None => minified(json),
+        },
+        Data::Text(text) => parse(into_bytes(text)),
+        Data::Binary(bytes) => parse(bytes),
     }
 }
 
-/// The object that `json` is, minified.
-pub(crate) fn parse(json: &[u8]) -> Result<Box<RawValue>, DropReason> {
-    minified(serde_json::from_slice(json).map_err(|_| DropReason::NotJson)?)
+fn parse(json: Cow<'_, [u8]>) -> Result<Cow<'_, RawValue>, DropReason> {
+    match json {
+        Cow::Borrowed(json) => minified(serde_json::from_slice(json).map_err(|_| DropReason::NotJson)?),
+        Cow::Owned(json) => {
+            let object = minified(serde_json::from_slice(&json).map_err(|_| DropReason::NotJson)?)?;
+            Ok(Cow::Owned(object.into_owned()))
+        }
+    }
 }
 
-fn minified(json: Box<RawValue>) -> Result<Box<RawValue>, DropReason> {
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+fn minified(json: &RawValue) -> Result<Cow<'_, RawValue>, DropReason> {
     if !json.get().starts_with('{') {
         return Err(DropReason::NotJson);
     }
-    if is_minified(&json) {
-        return Ok(json);
+    if is_minified(json) {
+        return Ok(Cow::Borrowed(json));
     }
-    RawValue::from_string(minify(&json)).map_err(|_| DropReason::NotJson)
+    let minified = RawValue::from_string(minify(json)).map_err(|_| DropReason::NotJson)?;
+    Ok(Cow::Owned(minified))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn json(text: &str) -> Data {
-        Data::Json(RawValue::from_string(text.to_owned()).unwrap())
+    fn json(text: &str) -> Data<'_> {
+        Data::Json(serde_json::from_str(text).unwrap())
     }
 
     #[test]
@@ -52,20 +66,14 @@ mod tests {
             ),
             (json(r#"{"b":1,"a":2}"#), Ok(r#"{"b":1,"a":2}"#)),
             (json(r#""{\"b\": 1, \"a\": 2}""#), Ok(r#"{"b":1,"a":2}"#)),
-            (Data::Text(" {\"a\": [1 , 2]}\n".to_owned()), Ok(r#"{"a":[1,2]}"#)),
-            (
-                Data::Binary(b"{\"a\": \"\xc3\xa4\"}".to_vec()),
-                Ok(r#"{"a":"ä"}"#),
-            ),
-            (
-                Data::Binary(b"{\"a\":\"\xff\"}".to_vec()),
-                Err(DropReason::NotJson),
-            ),
+            (Data::Text(" {\"a\": [1 , 2]}\n".into()), Ok(r#"{"a":[1,2]}"#)),
+            (Data::Binary(b"{\"a\": \"\xc3\xa4\"}".into()), Ok(r#"{"a":"ä"}"#)),
+            (Data::Binary(b"{\"a\":\"\xff\"}".into()), Err(DropReason::NotJson)),
             (json(r#""\"{}\"""#), Err(DropReason::NotJson)),
             (json(r#""plain""#), Err(DropReason::NotJson)),
             (json("[{}]"), Err(DropReason::NotJson)),
             (json("null"), Err(DropReason::NotJson)),
-            (Data::Text("{} x".to_owned()), Err(DropReason::NotJson)),
+            (Data::Text("{} x".into()), Err(DropReason::NotJson)),
             (Data::None, Ok("{}")),
         ];
         for (data, expected) in table {

@@ -40,7 +40,7 @@ impl Ingest {
         }
     }
 
-    async fn post_one(&self, received: Received, original: Original<'_>) -> Outcome {
+    async fn post_one(&self, received: Received<'_>, original: Original<'_>) -> Outcome {
         self.take(Delivery {
             source: SOURCE,
             topic: None,

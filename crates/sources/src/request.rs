@@ -9,7 +9,7 @@ use tidings_wire::cloudevents::{BATCH_EVENTS_MAX, CloudEvent, Mode, has_required
 
 /// What a request brings.
 pub(crate) enum Brought<'a> {
-    One(Received),
+    One(Received<'a>),
     /// `application/cloudevents-batch+json`
     Batch(Vec<BatchEvent<'a>>),
     /// It does not say.
@@ -20,7 +20,7 @@ pub(crate) enum Brought<'a> {
 pub(crate) struct BatchEvent<'a>(&'a RawValue);
 
 impl BatchEvent<'_> {
-    pub(crate) fn structured(&self) -> Received {
+    pub(crate) fn structured(&self) -> Received<'_> {
         structured(self.bytes())
     }
 
@@ -45,12 +45,12 @@ pub(crate) fn open<'a>(headers: &HeaderMap, body: &'a [u8]) -> Brought<'a> {
     }
 }
 
-fn binary(headers: &HeaderMap, content_type: Option<&str>, body: &[u8]) -> Received {
+fn binary<'a>(headers: &HeaderMap, content_type: Option<&str>, body: &'a [u8]) -> Received<'a> {
     let headers = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()));
     match CloudEvent::from_binary_headers(headers, content_type, body) {
-        Ok(event) => Received::CloudEvent(Box::new(event)),
+        Ok(event) => Received::CloudEvent(event),
         Err(_) => Received::Unreadable(DropReason::Mislabelled),
     }
 }

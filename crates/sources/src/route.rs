@@ -9,13 +9,15 @@ mod pattern;
 mod rule;
 mod template;
 
-pub use field::{Attributes, Field};
+pub use field::Field;
 pub use rule::{Condition, Rule, RuleError};
 pub use template::Template;
 
 use crate::DropReason;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use tidings_hub::{Gateways, RoomName};
+use tidings_wire::cloudevents::CloudEvent;
 
 /// Rules that a configuration may have.
 pub const RULES_MAX: usize = 100;
@@ -25,8 +27,8 @@ pub const RULES_MAX: usize = 100;
 pub struct Routable<'a> {
     /// The topic that it came from, if it came from one.
     pub topic: Option<&'a str>,
-    /// The envelope, if it had one.
-    pub attributes: Option<&'a Attributes>,
+    /// The envelope, if it had one; its data is not looked at.
+    pub envelope: Option<&'a CloudEvent<'a>>,
     /// The data, a JSON object.
     pub data: &'a RawValue,
 }
@@ -37,7 +39,7 @@ pub struct Destination<'r> {
     /// Its rooms.
     pub rooms: Vec<RoomName>,
     /// The kind that clients are told.
-    pub kind: &'r str,
+    pub kind: &'r Arc<str>,
     /// Whose clients get it.
     pub gateways: Gateways,
 }

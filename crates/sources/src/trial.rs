@@ -31,10 +31,10 @@ impl<'r> Trial<'r> {
         let mut passed_over = Vec::new();
         let result = match open(unlabelled(event)) {
             Err(reason) => Err(reason),
-            Ok((attributes, data)) => {
+            Ok((envelope, data)) => {
                 let event = Routable {
                     topic,
-                    attributes: attributes.as_ref(),
+                    envelope: envelope.as_ref(),
                     data: &data,
                 };
                 for rule in routes.rules() {
@@ -91,11 +91,14 @@ mod tests {
             ]
         );
         let destination = trial.result.unwrap();
-        assert_eq!((destination.kind, destination.rooms[0].as_str()), ("c", "user:u"));
+        assert_eq!(
+            (&**destination.kind, destination.rooms[0].as_str()),
+            ("c", "user:u")
+        );
 
         let bare = Trial::of(&routes, None, br#"{"user_id":"u","kind":"b"}"#);
         assert_eq!(bare.passed_over.len(), 1);
-        assert_eq!(bare.result.unwrap().kind, "b");
+        assert_eq!(&**bare.result.unwrap().kind, "b");
         assert_eq!(Trial::of(&routes, None, b"{}").result, Err(DropReason::NoRoute));
         assert_eq!(
             Trial::of(&routes, Some("c"), b"{}").result,

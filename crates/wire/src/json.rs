@@ -1,10 +1,16 @@
 //! JSON as text: written byte by byte, and taken apart without spelling anew what is in it.
 
 mod collect;
+mod member;
+mod scan;
 
+use std::borrow::Cow;
+
+use scan::string_end;
 use serde_json::value::RawValue;
 
-pub(crate) use collect::{CollectError, array_items, object_members};
+pub(crate) use collect::{CollectError, Value, array_items, each_member};
+pub use member::member;
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_string(output: &mut Vec<u8>, text: &str) {
@@ -38,6 +44,17 @@ fn escape(byte: u8) -> Option<([u8; 6], usize)> {
         _ => return None,
     };
     Some(([b'\\', letter, 0, 0, 0, 0], 2))
+}
+
+/// The text that a JSON string is; `None` for another value, and for one with half a surrogate pair, which no Rust string can hold.
+pub fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    let json = json.get();
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    // Without escapes, which it hardly ever has, it is spelled as it reads.
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
 /// Whether [`minify`] would leave it as it is.
@@ -88,21 +105,6 @@ fn run_length(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// The place behind the quote that ends the string.
-fn string_end(bytes: &[u8], mut index: usize) -> usize {
-    while let Some(found) = bytes
-        .get(index..)
-        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
-    {
-        index += found;
-        if bytes[index] == b'"' {
-            return index + 1;
-        }
-        index += 2;
-    }
-    bytes.len()
 }
 
 #[cfg(test)]

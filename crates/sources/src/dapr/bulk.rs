@@ -10,7 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use tidings_wire::cloudevents::Data;
+use tidings_wire::json::text;
 
 /// The `type` of the envelope.
 const TYPE: &str = "\"com.dapr.event.sent.bulk\"";
@@ -18,11 +20,21 @@ const TYPE: &str = "\"com.dapr.event.sent.bulk\"";
 const ENTRIES_MAX: usize = 1_000;
 
 /// One event of a bulk delivery.
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     entry: &'a RawValue,
     id: Option<&'a RawValue>,
-    event: Option<&'a RawValue>,
+    event: Payload<'a>,
     is_cloud_event: bool,
+}
+
+/// What an entry has for an event.
+enum Payload<'a> {
+    Json(Cow<'a, str>),
+    /// What was in base64: where the subscription asks for raw payloads.
+    Raw(Vec<u8>),
+    Text(Cow<'a, str>),
+    /// Nothing, or nothing that can be read.
+    Unreadable(DropReason),
 }
 
 #[derive(Serialize)]
@@ -69,46 +81,46 @@ impl<'a> Entry<'a> {
         Entry {
             entry,
             id,
-            event,
+            event: event.map_or(Payload::Unreadable(DropReason::Mislabelled), Payload::read),
             is_cloud_event: content_type.starts_with("\"application/cloudevents"),
         }
+    }
+
+    /// An entry that has been here before; `None` if it is no JSON.
+    pub(crate) fn from_slice(json: &'a [u8]) -> Option<Entry<'a>> {
+        serde_json::from_slice(json).ok().map(Entry::read)
     }
 
     pub(super) fn original(&self) -> &[u8] {
         self.entry.get().as_bytes()
     }
 
-    pub(super) fn received(&self) -> Received {
-        let Some(event) = self.event else {
-            return Received::Unreadable(DropReason::Mislabelled);
-        };
-        let json = event.get();
-        if json.starts_with('"') {
-            return self.text(json);
-        }
-        if self.is_cloud_event {
-            structured(json.as_bytes())
-        } else {
-            unlabelled(json.as_bytes())
+    pub(crate) fn received(&self) -> Received<'_> {
+        match &self.event {
+            Payload::Json(json) if self.is_cloud_event => structured(json.as_bytes()),
+            Payload::Json(json) => unlabelled(json.as_bytes()),
+            Payload::Raw(bytes) => unlabelled(bytes),
+            Payload::Text(text) => Received::Bare(Data::Text(Cow::Borrowed(text))),
+            Payload::Unreadable(reason) => Received::Unreadable(*reason),
         }
     }
+}
 
-    /// An event in a string: JSON, or base64 where the subscription asks for raw payloads.
-    fn text(&self, json: &str) -> Received {
-        let Ok(text) = serde_json::from_str::<String>(json) else {
-            return Received::Unreadable(DropReason::NotJson);
+impl<'a> Payload<'a> {
+    fn read(event: &'a RawValue) -> Payload<'a> {
+        let json = event.get();
+        if !json.starts_with('"') {
+            return Payload::Json(Cow::Borrowed(json));
+        }
+        let Some(text) = text(event) else {
+            return Payload::Unreadable(DropReason::NotJson);
         };
         if text.trim_start().starts_with('{') {
-            let json = text.as_bytes();
-            return if self.is_cloud_event {
-                structured(json)
-            } else {
-                unlabelled(json)
-            };
+            return Payload::Json(text);
         }
-        match STANDARD.decode(&text) {
-            Ok(bytes) => unlabelled(&bytes),
-            Err(_) => Received::Bare(Data::Text(text)),
+        match STANDARD.decode(&*text) {
+            Ok(bytes) => Payload::Raw(bytes),
+            Err(_) => Payload::Text(text),
         }
     }
 }

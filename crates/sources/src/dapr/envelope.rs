@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 
 /// A delivery by its form.
 pub(super) enum Envelope<'a> {
-    One(Received),
+    One(Received<'a>),
     /// `application/cloudevents-batch+json`
     Batch(Vec<BatchEvent<'a>>),
     /// Dapr's bulk subscription

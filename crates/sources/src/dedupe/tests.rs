@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// Takes an event in; whether it was fresh.
 async fn accept(window: &Window, source: &str, id: &str) -> bool {
-    match window.admit(source, id).await {
+    match window.admit(window.fingerprint(source, id)).await {
         Admission::Fresh(reservation) => {
             reservation.accept();
             true
@@ -33,7 +33,7 @@ async fn source_and_id_together_name_an_event() {
 async fn what_was_not_accepted_is_not_remembered() {
     let window = Window::new(10, HOUR);
     for _ in 0..3 {
-        let Admission::Fresh(reservation) = window.admit("a", "1").await else {
+        let Admission::Fresh(reservation) = window.admit(window.fingerprint("a", "1")).await else {
             panic!("it was given up");
         };
         drop(reservation);
@@ -72,7 +72,7 @@ async fn of_many_at_once_exactly_one_is_fresh() {
         let window = window.clone();
         tasks.spawn(async move {
             let id = (number % 100).to_string();
-            match window.admit("a", &id).await {
+            match window.admit(window.fingerprint("a", &id)).await {
                 Admission::Fresh(reservation) => {
                     // Others find it in flight.
                     tokio::task::yield_now().await;
@@ -96,7 +96,7 @@ async fn when_publishing_fails_one_of_those_who_wait_tries() {
     for _ in 0..50 {
         let (window, attempts) = (window.clone(), attempts.clone());
         tasks.spawn(async move {
-            let Admission::Fresh(reservation) = window.admit("a", "1").await else {
+            let Admission::Fresh(reservation) = window.admit(window.fingerprint("a", "1")).await else {
                 return (0, 1);
             };
             let attempt = attempts.fetch_add(1, SeqCst) + 1;
@@ -114,4 +114,26 @@ async fn when_publishing_fails_one_of_those_who_wait_tries() {
         .into_iter()
         .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert_eq!((attempts.load(SeqCst), sum), (4, (1, 46)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_remembers_what_a_plain_list_remembers() {
+    let window = Window::new(50, Duration::from_mins(1));
+    let mut list: Vec<(u32, tokio::time::Instant)> = Vec::new();
+    let mut random = 1_u32;
+    for _ in 0..20_000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let id = random >> 25;
+        tokio::time::advance(Duration::from_millis(u64::from(random >> 20 & 0xFFF))).await;
+        let now = tokio::time::Instant::now();
+        list.retain(|(_, time)| now.duration_since(*time) < Duration::from_mins(1));
+        let is_fresh = list.iter().all(|(known, _)| *known != id);
+        assert_eq!(accept(&window, "a", &id.to_string()).await, is_fresh);
+        if is_fresh {
+            list.push((id, now));
+            if list.len() > 50 {
+                list.remove(0);
+            }
+        }
+    }
 }

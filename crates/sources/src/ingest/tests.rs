@@ -7,16 +7,16 @@ use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
 use tokio::task::JoinSet;
 
-fn cloud_event(id: &str, data: &str) -> Received {
+fn cloud_event(id: &str, data: &str) -> Received<'static> {
     let json = format!(r#"{{"specversion":"1.0","id":"{id}","source":"backend","type":"t","data":{data}}}"#);
-    Received::CloudEvent(Box::new(CloudEvent::from_structured(json.as_bytes()).unwrap()))
+    Received::CloudEvent(CloudEvent::from_structured(json.leak().as_bytes()).unwrap())
 }
 
-fn bare(data: &str) -> Received {
-    Received::Bare(Data::Binary(data.as_bytes().to_vec()))
+fn bare(data: &str) -> Received<'_> {
+    Received::Bare(Data::Binary(data.as_bytes().into()))
 }
 
-fn delivery(received: Received) -> Delivery<'static> {
+fn delivery(received: Received<'_>) -> Delivery<'_> {
     Delivery {
         source: "dapr",
         topic: Some("task-updates"),

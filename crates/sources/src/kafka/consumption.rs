@@ -18,9 +18,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
-use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, ReusableBoxFuture};
+use tokio_util::sync::CancellationToken;
 
 /// Records taken in between two looks at everything else.
 const BURST: u64 = 128;
@@ -43,8 +42,6 @@ pub(super) struct Consumption<'c> {
     taking: Taking<'c>,
     rebalances: Option<RebalanceReceiver>,
     lanes: Lanes<'c>,
-    /// The memory of a record's future, over and over; what has to wait moves on with it.
-    attempt: ReusableBoxFuture<'c, Done<'c>>,
     in_flight: FuturesUnordered<BoxFuture<'c, Done<'c>>>,
     /// Partitions to give up, and until when their last records are waited for.
     leaving: Option<(TopicPartitionList, Instant)>,
@@ -70,7 +67,6 @@ impl<'c> Consumption<'c> {
             },
             rebalances: client.rebalances.lock().take(),
             lanes: Lanes::default(),
-            attempt: ReusableBoxFuture::new(pending()),
             in_flight: FuturesUnordered::new(),
             leaving: None,
             has_offsets: false,
@@ -178,29 +174,24 @@ impl<'c> Consumption<'c> {
 
     /// Takes in one record after the other until one has to wait.
     fn advance(&mut self, id: LaneId, mut next: Option<BorrowedMessage<'c>>) {
-        let mut context = task::Context::from_waker(Waker::noop());
         while let Some(lane) = self.lanes.get(id) {
             let Some(record) = next.take().or_else(|| lane.next()) else {
                 break;
             };
             let offset = record.offset();
-            self.attempt
-                .set(unconstrained(self.taking.take(id, lane.leaving(), record)));
-            match self.attempt.poll(&mut context) {
-                Poll::Ready(Done::Taken(_, record, Some(Outcome::Dropped(reason)))) => {
+            match self.taking.take_at_once(&lane.topic, &record) {
+                Some(Outcome::Dropped(reason)) => {
                     lane.offsets.begin(offset);
                     self.bury(id, &record, reason);
                 }
-                Poll::Ready(Done::Taken(_, _, Some(_))) => {
+                Some(_) => {
                     lane.offsets.pass(offset);
                     self.has_offsets = true;
                 }
-                // Not done: it comes again, to whoever reads the partition then.
-                Poll::Ready(_) => lane.offsets.begin(offset),
-                Poll::Pending => {
+                None => {
                     lane.begin(offset);
-                    let attempt = std::mem::replace(&mut self.attempt, ReusableBoxFuture::new(pending()));
-                    self.in_flight.push(Box::pin(attempt));
+                    let taking = self.taking.take(id, lane.leaving(), record);
+                    self.in_flight.push(Box::pin(taking));
                     break;
                 }
             }

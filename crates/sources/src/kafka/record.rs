@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidings_wire::cloudevents::{CloudEvent, Mode, has_required_record_headers};
 
 /// What can be made of a record of at most so many bytes.
-pub(super) fn of(record: &BorrowedMessage<'_>, record_bytes_max: usize) -> Received {
+pub(super) fn of<'a>(record: &'a BorrowedMessage<'_>, record_bytes_max: usize) -> Received<'a> {
     let value = record.payload().unwrap_or_default();
     if value.len() > record_bytes_max {
         return Received::Unreadable(DropReason::TooLarge);
@@ -37,7 +37,7 @@ pub(crate) fn pairs(headers: &BorrowedHeaders) -> Option<Vec<(&str, &[u8])>> {
 }
 
 /// The same by its headers and its value.
-pub(crate) fn received<'a, I>(headers: impl Fn() -> I, value: &[u8]) -> Received
+pub(crate) fn received<'a, I>(headers: impl Fn() -> I, value: &'a [u8]) -> Received<'a>
 where
     I: Iterator<Item = (&'a str, &'a [u8])>,
 {
@@ -50,7 +50,7 @@ where
         Mode::Batch => Received::Unreadable(DropReason::Mislabelled),
         Mode::Structured => structured(value),
         Mode::Binary => match CloudEvent::from_record_headers(headers(), content_type, value) {
-            Ok(event) => Received::CloudEvent(Box::new(event)),
+            Ok(event) => Received::CloudEvent(event),
             Err(_) => Received::Unreadable(DropReason::Mislabelled),
         },
         Mode::Bare => unlabelled(value),

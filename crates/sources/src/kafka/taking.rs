@@ -27,6 +27,16 @@ pub(super) struct Taking<'c> {
 }
 
 impl<'c> Taking<'c> {
+    /// What becomes of the record, if that can be told without waiting. What is to be dropped does not count yet.
+    pub(super) fn take_at_once(self, topic: &str, record: &BorrowedMessage<'c>) -> Option<Outcome> {
+        let received = record::of(record, self.settings.record_bytes_max);
+        let outcome = self.ingest.attempt_at_once(SOURCE, Some(topic), received)?;
+        if !matches!(outcome, Outcome::Dropped(_)) {
+            self.ingest.count(outcome);
+        }
+        Some(outcome)
+    }
+
     /// Tries until the record is taken in or can never be.
     pub(super) async fn take(
         self,

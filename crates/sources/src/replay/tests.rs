@@ -20,7 +20,7 @@ fn ingest(bus: &Arc<RecordingBus>, store: &Store, kind: &str) -> Arc<Ingest> {
     Arc::new(Ingest::new(bus.clone(), store.clone(), settings))
 }
 
-async fn drop_it(ingest: &Ingest, source: &'static str, received: Received, original: Original<'_>) {
+async fn drop_it(ingest: &Ingest, source: &'static str, received: Received<'_>, original: Original<'_>) {
     let outcome = ingest
         .take(Delivery {
             source,
@@ -37,7 +37,7 @@ fn event(user: &str) -> String {
     format!(r#"{{"specversion":"1.0","id":"{user}","source":"s","type":"t","data":{{"user_id":"{user}"}}}}"#)
 }
 
-fn no_route() -> Received {
+fn no_route() -> Received<'static> {
     Received::Unreadable(DropReason::NoRoute)
 }
 

@@ -2,12 +2,12 @@
 
 use super::Routable;
 use crate::DropReason;
-use crate::json::member;
 use crate::route::RuleError;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use tidings_wire::cloudevents::{CloudEvent, ExtensionValue};
+use tidings_wire::json::{member, text};
 
 /// Keys on a path into the data.
 const DEPTH_MAX: usize = 8;
@@ -22,64 +22,6 @@ pub enum Field {
     Attribute(Box<str>),
     /// A member of the data, by the keys that lead there.
     Data(Box<[Box<str>]>),
-}
-
-/// What an envelope says, beside the data.
-#[derive(Clone, Debug)]
-pub struct Attributes {
-    /// `id`
-    pub id: String,
-    /// `source`
-    pub source: String,
-    /// `type`
-    pub kind: String,
-    /// `subject`
-    pub subject: Option<String>,
-    /// `datacontenttype`
-    pub datacontenttype: Option<String>,
-    /// `dataschema`
-    pub dataschema: Option<String>,
-    /// All that are no attributes of the specification.
-    pub extensions: Vec<(String, ExtensionValue)>,
-}
-
-impl Attributes {
-    /// Takes an event apart, into what is said of its data and the data.
-    pub fn split(event: CloudEvent) -> (Attributes, tidings_wire::cloudevents::Data) {
-        let attributes = Attributes {
-            id: event.id,
-            source: event.source,
-            kind: event.kind,
-            subject: event.subject,
-            datacontenttype: event.datacontenttype,
-            dataschema: event.dataschema,
-            extensions: event.extensions,
-        };
-        (attributes, event.data)
-    }
-
-    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        match name {
-            "id" => Some(Cow::Borrowed(&self.id)),
-            "source" => Some(Cow::Borrowed(&self.source)),
-            "type" => Some(Cow::Borrowed(&self.kind)),
-            "subject" => self.subject.as_deref().map(Cow::Borrowed),
-            "datacontenttype" => self.datacontenttype.as_deref().map(Cow::Borrowed),
-            "dataschema" => self.dataschema.as_deref().map(Cow::Borrowed),
-            _ => self.extension(name).map(|value| match value {
-                ExtensionValue::Text(text) => Cow::Borrowed(text.as_str()),
-                ExtensionValue::Boolean(truth) => Cow::Owned(truth.to_string()),
-                ExtensionValue::Integer(number) => Cow::Owned(number.to_string()),
-                ExtensionValue::Other(json) => Cow::Borrowed(json.get()),
-            }),
-        }
-    }
-
-    fn extension(&self, name: &str) -> Option<&ExtensionValue> {
-        let mut extensions = self.extensions.iter();
-        let (_, value) = extensions.find(|(extension, _)| extension == name)?;
-        Some(value)
-    }
 }
 
 impl Field {
@@ -112,12 +54,10 @@ impl Field {
     pub(super) fn text<'a>(&self, event: Routable<'a>) -> Result<Option<Cow<'a, str>>, DropReason> {
         match self {
             Field::Topic => Ok(event.topic.map(Cow::Borrowed)),
-            Field::Attribute(name) => Ok(event.attributes.and_then(|attributes| attributes.get(name))),
+            Field::Attribute(name) => Ok(event.envelope.and_then(|envelope| attribute(envelope, name))),
             Field::Data(keys) => match follow(event.data, keys)? {
-                Some(value) if value.get().starts_with('"') => {
-                    // Half a surrogate pair is no text.
-                    Ok(serde_json::from_str::<String>(value.get()).ok().map(Cow::Owned))
-                }
+                // Half a surrogate pair is no text.
+                Some(value) if value.get().starts_with('"') => Ok(text(value)),
                 value => Ok(value.map(|value| Cow::Borrowed(value.get()))),
             },
         }
@@ -128,7 +68,7 @@ impl Field {
         let keys = match self {
             Field::Topic => return self.text(event),
             Field::Attribute(name) => {
-                let extension = event.attributes.and_then(|attributes| attributes.extension(name));
+                let extension = event.envelope.and_then(|envelope| envelope.extension(name));
                 return match extension {
                     Some(ExtensionValue::Boolean(_) | ExtensionValue::Other(_)) => {
                         Err(DropReason::InvalidUser)
@@ -140,12 +80,30 @@ impl Field {
         };
         match follow(event.data, keys)? {
             None => Ok(None),
-            Some(value) if value.get().starts_with('"') => serde_json::from_str::<String>(value.get())
-                .map(|text| Some(Cow::Owned(text)))
-                .map_err(|_| DropReason::InvalidUser),
+            Some(value) if value.get().starts_with('"') => {
+                text(value).map(Some).ok_or(DropReason::InvalidUser)
+            }
             Some(value) if is_canonical_integer(value.get()) => Ok(Some(Cow::Borrowed(value.get()))),
             Some(_) => Err(DropReason::InvalidUser),
         }
+    }
+}
+
+/// An attribute as text.
+fn attribute<'a>(envelope: &'a CloudEvent<'a>, name: &str) -> Option<Cow<'a, str>> {
+    match name {
+        "id" => Some(Cow::Borrowed(&envelope.id)),
+        "source" => Some(Cow::Borrowed(&envelope.source)),
+        "type" => Some(Cow::Borrowed(&envelope.kind)),
+        "subject" => envelope.subject.as_deref().map(Cow::Borrowed),
+        "datacontenttype" => envelope.datacontenttype.as_deref().map(Cow::Borrowed),
+        "dataschema" => envelope.dataschema.as_deref().map(Cow::Borrowed),
+        _ => envelope.extension(name).map(|value| match value {
+            ExtensionValue::Text(text) => Cow::Borrowed(&**text),
+            ExtensionValue::Boolean(truth) => Cow::Owned(truth.to_string()),
+            ExtensionValue::Integer(number) => Cow::Owned(number.to_string()),
+            ExtensionValue::Other(json) => Cow::Borrowed(json.get()),
+        }),
     }
 }
 
@@ -155,9 +113,12 @@ fn follow<'a>(data: &'a RawValue, path: &[Box<str>]) -> Result<Option<&'a RawVal
     let Some((first, rest)) = path.split_first() else {
         return Ok(None);
     };
-    let mut value = member(data.get(), first).map_err(|_| DropReason::NotJson)?;
+    if !data.get().starts_with('{') {
+        return Err(DropReason::NotJson);
+    }
+    let mut value = member(data, first);
     for key in rest {
-        value = value.and_then(|value| member(value.get(), key).ok().flatten());
+        value = value.and_then(|value| member(value, key));
     }
     Ok(value.filter(|value| value.get() != "null"))
 }

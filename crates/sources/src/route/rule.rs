@@ -5,6 +5,7 @@ use super::{Destination, Field, Routable, Template};
 use crate::DropReason;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use thiserror::Error;
 use tidings_hub::{Gateway, Gateways};
 use tidings_wire::socketio::RESERVED_EVENTS;
@@ -62,7 +63,7 @@ pub enum RuleError {
 pub struct Rule {
     conditions: Box<[Condition]>,
     rooms: Box<[Template]>,
-    kind: Box<str>,
+    kind: Arc<str>,
     gateways: Gateways,
 }
 

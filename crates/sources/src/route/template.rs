@@ -2,6 +2,7 @@
 
 use super::{Field, Routable, RuleError};
 use crate::DropReason;
+use std::borrow::Cow;
 use std::fmt;
 use tidings_hub::RoomName;
 
@@ -9,6 +10,8 @@ use tidings_hub::RoomName;
 const FIELDS_MAX: usize = 16;
 /// The longest name of a room, in bytes.
 const ROOM_BYTES_MAX: usize = 256;
+/// As many as most names of rooms have.
+const USUAL_ROOM_BYTES: usize = 64;
 /// The longest text that an event may put in a place, in bytes: the longest user id.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -57,7 +60,7 @@ impl Template {
 
     /// The room that the event names.
     pub(super) fn room(&self, event: Routable<'_>) -> Result<RoomName, DropReason> {
-        let mut name = String::new();
+        let mut name = String::with_capacity(USUAL_ROOM_BYTES);
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => name.push_str(text),
@@ -83,12 +86,12 @@ fn place(fields: impl Iterator<Item = Result<Field, RuleError>>) -> Result<Piece
     Ok(Piece::Place(fields))
 }
 
-fn name_in(fields: &[Field], event: Routable<'_>) -> Result<String, DropReason> {
+fn name_in<'a>(fields: &[Field], event: Routable<'a>) -> Result<Cow<'a, str>, DropReason> {
     for field in fields {
         if let Some(name) = field.name(event)? {
             return match name.len() {
                 0 => Err(DropReason::NoUser),
-                1..=NAME_BYTES_MAX => Ok(name.into_owned()),
+                1..=NAME_BYTES_MAX => Ok(name),
                 _ => Err(DropReason::InvalidUser),
             };
         }

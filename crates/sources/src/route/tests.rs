@@ -1,16 +1,15 @@
 use super::*;
 use serde_json::value::RawValue;
 use tidings_hub::Gateway;
-use tidings_wire::cloudevents::ExtensionValue;
 
 fn of_users(rules: &Routes, json: &str) -> Result<String, DropReason> {
     let event = Routable {
         topic: None,
-        attributes: None,
+        envelope: None,
         data: serde_json::from_str::<&RawValue>(json).unwrap(),
     };
     let destination = rules.route(event)?;
-    assert_eq!(destination.kind, "task_update");
+    assert_eq!(&**destination.kind, "task_update");
     assert_eq!(destination.gateways, Gateways::only(Gateway::Tasks));
     assert_eq!(destination.rooms.len(), 1);
     Ok(destination.rooms[0].to_string())
@@ -93,29 +92,23 @@ fn paths_that_lead_nowhere_are_refused() {
     }
 }
 
-fn attributes() -> Attributes {
-    Attributes {
-        id: "1".to_owned(),
-        source: "/backend/tasks".to_owned(),
-        kind: "com.example.task.created".to_owned(),
-        subject: Some("task-7".to_owned()),
-        datacontenttype: Some("application/json".to_owned()),
-        dataschema: None,
-        extensions: vec![
-            ("traceid".to_owned(), ExtensionValue::Text("t".to_owned())),
-            ("attempt".to_owned(), ExtensionValue::Integer(2)),
-            ("last".to_owned(), ExtensionValue::Boolean(false)),
-        ],
-    }
+fn envelope() -> CloudEvent<'static> {
+    CloudEvent::from_structured(
+        br#"{
+            "specversion": "1.0", "id": "1", "source": "/backend/tasks", "type": "com.example.task.created", "subject": "task-7",
+            "datacontenttype": "application/json", "traceid": "t", "attempt": 2, "last": false
+        }"#,
+    )
+    .unwrap()
 }
 
 #[test]
 fn conditions_are_met_by_what_the_event_says() {
     let data = r#"{"kind":"reminder","n":1.50,"on":true,"none":null,"deep":{"er":["x"]}}"#;
-    let attributes = attributes();
+    let envelope = envelope();
     let event = Routable {
         topic: Some("task-updates"),
-        attributes: Some(&attributes),
+        envelope: Some(&envelope),
         data: serde_json::from_str(data).unwrap(),
     };
     for (field, pattern, expected) in [
@@ -172,13 +165,13 @@ fn the_first_rule_whose_conditions_are_met_decides() {
     ])
     .unwrap();
     let route = |kind: &str, data: &str| {
-        let attributes = Attributes {
-            kind: kind.to_owned(),
-            ..attributes()
+        let envelope = CloudEvent {
+            kind: kind.into(),
+            ..envelope()
         };
         let event = Routable {
             topic: None,
-            attributes: Some(&attributes),
+            envelope: Some(&envelope),
             data: serde_json::from_str(data).unwrap(),
         };
         let destination = rules.route(event)?;
@@ -187,7 +180,7 @@ fn the_first_rule_whose_conditions_are_met_decides() {
             destination.gateways.contains(Gateway::Workflows)
                 && !destination.gateways.contains(Gateway::Flow)
         );
-        Ok((destination.kind.to_owned(), rooms.join(" ")))
+        Ok((destination.kind.to_string(), rooms.join(" ")))
     };
     let found = |kind: &str, rooms: &str| Ok((kind.to_owned(), rooms.to_owned()));
     assert_eq!(route("task.deleted", "{}"), found("gone", "task-7 all"));
@@ -205,7 +198,7 @@ fn the_first_rule_whose_conditions_are_met_decides() {
 
     let bare = Routable {
         topic: None,
-        attributes: None,
+        envelope: None,
         data: serde_json::from_str("{}").unwrap(),
     };
     assert_eq!(rules.route(bare), Err(DropReason::NoRoute));
@@ -213,10 +206,10 @@ fn the_first_rule_whose_conditions_are_met_decides() {
 
 #[test]
 fn only_texts_and_integers_are_names() {
-    let attributes = attributes();
+    let envelope = envelope();
     let event = Routable {
         topic: Some("t"),
-        attributes: Some(&attributes),
+        envelope: Some(&envelope),
         data: serde_json::from_str("{}").unwrap(),
     };
     for (template, expected) in [
@@ -248,7 +241,7 @@ fn a_room_is_named_once() {
     let rule = Rule::new(Vec::new(), rooms.into(), "kind", &[Gateway::Flow]).unwrap();
     let event = Routable {
         topic: None,
-        attributes: None,
+        envelope: None,
         data: serde_json::from_str(r#"{"a":"x","b":"x"}"#).unwrap(),
     };
     assert_eq!(

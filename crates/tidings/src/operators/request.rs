@@ -38,7 +38,7 @@ impl PublishRequest {
         let event = Event {
             id: EventId::generate(),
             rooms: rooms(&fields)?,
-            kind: kind(&fields)?,
+            kind: kind(&fields)?.into(),
             name: word(&fields, "event")?,
             key: word(&fields, "key")?,
             data: minified(data)?,

@@ -1,5 +1,7 @@
 //! Attributes, collected one by one and judged together.
 
+use std::borrow::Cow;
+
 use super::error::Error;
 use super::event::{CloudEvent, Data, ExtensionValue};
 use crate::time::Timestamp;
@@ -9,22 +11,22 @@ pub(super) const ATTRIBUTES_MAX: usize = 128;
 
 /// The attributes seen so far.
 #[derive(Default)]
-pub(super) struct Attributes {
-    id: Option<String>,
-    source: Option<String>,
-    specversion: Option<String>,
-    kind: Option<String>,
-    subject: Option<String>,
-    time: Option<String>,
-    dataschema: Option<String>,
-    datacontenttype: Option<String>,
-    extensions: Vec<(String, ExtensionValue)>,
+pub(super) struct Attributes<'a> {
+    id: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    specversion: Option<Cow<'a, str>>,
+    kind: Option<Cow<'a, str>>,
+    subject: Option<Cow<'a, str>>,
+    time: Option<Cow<'a, str>>,
+    dataschema: Option<Cow<'a, str>>,
+    datacontenttype: Option<Cow<'a, str>>,
+    extensions: Vec<(Cow<'a, str>, ExtensionValue<'a>)>,
 }
 
-impl Attributes {
+impl<'a> Attributes<'a> {
     /// Takes an attribute that is not null.
-    pub(super) fn set(&mut self, name: &str, value: ExtensionValue) -> Result<(), Error> {
-        let core = match name {
+    pub(super) fn set(&mut self, name: Cow<'a, str>, value: ExtensionValue<'a>) -> Result<(), Error> {
+        let core = match &*name {
             "id" => &mut self.id,
             "source" => &mut self.source,
             "specversion" => &mut self.specversion,
@@ -36,25 +38,25 @@ impl Attributes {
             _ => return self.set_extension(name, value),
         };
         let ExtensionValue::Text(text) = value else {
-            return Err(Error::invalid_value(name));
+            return Err(Error::invalid_value(&name));
         };
         match core.replace(text) {
             None => Ok(()),
-            Some(_) => Err(Error::Duplicate(name.to_owned())),
+            Some(_) => Err(Error::Duplicate(name.into_owned())),
         }
     }
 
-    fn set_extension(&mut self, name: &str, value: ExtensionValue) -> Result<(), Error> {
-        if name == "data" || !is_attribute_name(name) {
-            return Err(Error::invalid_name(name));
+    fn set_extension(&mut self, name: Cow<'a, str>, value: ExtensionValue<'a>) -> Result<(), Error> {
+        if name == "data" || !is_attribute_name(&name) {
+            return Err(Error::invalid_name(&name));
         }
         if self.extensions.len() == ATTRIBUTES_MAX {
             return Err(Error::TooManyAttributes);
         }
-        if self.extensions.iter().any(|(existing, _)| existing == name) {
-            return Err(Error::Duplicate(name.to_owned()));
+        if self.extensions.iter().any(|(existing, _)| *existing == name) {
+            return Err(Error::Duplicate(name.into_owned()));
         }
-        self.extensions.push((name.to_owned(), value));
+        self.extensions.push((name, value));
         Ok(())
     }
 
@@ -65,8 +67,8 @@ impl Attributes {
     }
 
     /// The event, if nothing it must have is missing. Optional attributes that are empty count as absent.
-    pub(super) fn into_event(self, data: Data) -> Result<CloudEvent, Error> {
-        let required = |value: Option<String>, name| present(value).ok_or(Error::Missing(name));
+    pub(super) fn into_event(self, data: Data<'a>) -> Result<CloudEvent<'a>, Error> {
+        let required = |value: Option<Cow<'a, str>>, name| present(value).ok_or(Error::Missing(name));
         if required(self.specversion, "specversion")? != "1.0" {
             return Err(Error::UnsupportedVersion);
         }
@@ -91,6 +93,6 @@ pub(super) fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(allowed)
 }
 
-fn present(value: Option<String>) -> Option<String> {
+fn present(value: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
     value.filter(|value| !value.is_empty())
 }

@@ -1,63 +1,69 @@
 //! Binary mode: attributes in headers, the body is the data. Over HTTP they are called `ce-*` and their values are encoded, in
 //! Kafka's records they are called `ce_*` and are plain UTF-8.
 
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use super::attributes::Attributes;
 use super::error::Error;
 use super::event::{CloudEvent, Data, ExtensionValue};
 use super::media::{is_json, is_text};
 
-impl CloudEvent {
+impl<'a> CloudEvent<'a> {
     /// Reads a request's headers and body. Headers without the prefix `ce-` are passed over.
-    pub fn from_binary_headers<'a>(
-        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    pub fn from_binary_headers<'h>(
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
         content_type: Option<&str>,
-        body: &[u8],
+        body: &'a [u8],
     ) -> Result<Self, Error> {
         let named = headers
             .into_iter()
-            .filter_map(|(header, value)| Some((attribute_name(header)?, value)));
-        event(named, decode_value, content_type, body)
+            .filter_map(|(header, value)| Some((Cow::Owned(attribute_name(header)?), value)));
+        let content_type = content_type.map(|text| Cow::Owned(text.to_owned()));
+        event(
+            named,
+            |value| decode_value(value).map(Cow::Owned),
+            content_type,
+            body,
+        )
     }
 
     /// Reads the headers and the value of a Kafka record, by the Kafka binding, section 3.2. Headers without the prefix `ce_` are
     /// passed over.
-    pub fn from_record_headers<'a>(
+    pub fn from_record_headers(
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-        content_type: Option<&str>,
-        value: &[u8],
+        content_type: Option<&'a str>,
+        value: &'a [u8],
     ) -> Result<Self, Error> {
         let named = headers
             .into_iter()
-            .filter_map(|(header, value)| Some((header.strip_prefix("ce_")?.to_owned(), value)));
-        event(named, plain_value, content_type, value)
+            .filter_map(|(header, value)| Some((Cow::Borrowed(header.strip_prefix("ce_")?), value)));
+        event(named, plain_value, content_type.map(Cow::Borrowed), value)
     }
 }
 
-fn event<'a>(
-    attributes: impl Iterator<Item = (String, &'a [u8])>,
-    decode: impl Fn(&[u8]) -> Option<String>,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<CloudEvent, Error> {
+fn event<'a, 'h>(
+    attributes: impl Iterator<Item = (Cow<'a, str>, &'h [u8])>,
+    decode: impl Fn(&'h [u8]) -> Option<Cow<'a, str>>,
+    content_type: Option<Cow<'a, str>>,
+    body: &'a [u8],
+) -> Result<CloudEvent<'a>, Error> {
     let mut seen = Attributes::default();
     for (name, value) in attributes {
         if name == "datacontenttype" {
             return Err(Error::ContentTypeHeader);
         }
         let value = decode(value).ok_or_else(|| Error::invalid_value(&name))?;
-        seen.set(&name, ExtensionValue::Text(value))?;
+        seen.set(name, ExtensionValue::Text(value))?;
     }
     if let Some(content_type) = content_type {
-        seen.set("datacontenttype", ExtensionValue::Text(content_type.to_owned()))?;
+        seen.set("datacontenttype".into(), ExtensionValue::Text(content_type))?;
     }
     let data = data(seen.content_type(), body)?;
     seen.into_event(data)
 }
 
-fn plain_value(value: &[u8]) -> Option<String> {
-    std::str::from_utf8(value).ok().map(str::to_owned)
+fn plain_value(value: &[u8]) -> Option<Cow<'_, str>> {
+    std::str::from_utf8(value).ok().map(Cow::Borrowed)
 }
 
 fn attribute_name(header: &str) -> Option<String> {
@@ -67,17 +73,18 @@ fn attribute_name(header: &str) -> Option<String> {
         .then(|| name.to_ascii_lowercase())
 }
 
-fn data(content_type: Option<&str>, body: &[u8]) -> Result<Data, Error> {
+fn data<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<Data<'a>, Error> {
     if body.is_empty() {
         return Ok(Data::None);
     }
     if content_type.is_some_and(is_json) {
-        let json: &RawValue = serde_json::from_slice(body).map_err(|_| Error::InvalidJson)?;
-        return Ok(Data::Json(json.to_owned()));
+        return serde_json::from_slice(body)
+            .map(Data::Json)
+            .map_err(|_| Error::InvalidJson);
     }
     match std::str::from_utf8(body) {
-        Ok(text) if content_type.is_some_and(is_text) => Ok(Data::Text(text.to_owned())),
-        _ => Ok(Data::Binary(body.to_owned())),
+        Ok(text) if content_type.is_some_and(is_text) => Ok(Data::Text(text.into())),
+        _ => Ok(Data::Binary(body.into())),
     }
 }
 

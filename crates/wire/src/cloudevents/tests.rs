@@ -5,7 +5,7 @@ mod structured;
 use super::{CloudEvent, Data, ExtensionValue};
 
 /// The data on one line.
-fn describe(event: &CloudEvent) -> String {
+fn describe(event: &CloudEvent<'_>) -> String {
     match &event.data {
         Data::None => "none".to_owned(),
         Data::Json(json) => format!("json {json}"),
@@ -14,7 +14,7 @@ fn describe(event: &CloudEvent) -> String {
     }
 }
 
-fn extension(event: &CloudEvent, name: &str) -> String {
+fn extension(event: &CloudEvent<'_>, name: &str) -> String {
     match event.extension(name) {
         None => "absent".to_owned(),
         Some(ExtensionValue::Text(text)) => format!("text {text}"),

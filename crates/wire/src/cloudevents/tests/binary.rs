@@ -12,8 +12,8 @@ const REQUIRED: [(&str, &[u8]); 4] = [
 fn event(
     more: &[(&'static str, &'static [u8])],
     content_type: Option<&str>,
-    body: &[u8],
-) -> Result<CloudEvent, Error> {
+    body: &'static [u8],
+) -> Result<CloudEvent<'static>, Error> {
     CloudEvent::from_binary_headers(REQUIRED.iter().chain(more).copied(), content_type, body)
 }
 

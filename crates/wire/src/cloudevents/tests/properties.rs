@@ -22,7 +22,8 @@ proptest! {
             "id": id, "source": source, "specversion": "1.0", "type": "t", "extra": extra,
             "datacontenttype": "application/json", "data": data,
         });
-        let structured = CloudEvent::from_structured(json.to_string().as_bytes()).expect("an event");
+        let json = json.to_string();
+        let structured = CloudEvent::from_structured(json.as_bytes()).expect("an event");
 
         let values = [&id, &source, &extra].map(|value| percent_encode(value));
         let headers = [
