@@ -20,6 +20,7 @@ mod record;
 mod settings;
 mod status;
 mod taking;
+mod wording;
 
 pub use exhumation::{ExhumationError, Room, exhume};
 pub(crate) use record::{pairs, received};

@@ -1,6 +1,8 @@
 //! What the client calls back with: rebalances, statistics, errors, log lines.
 
 use super::KafkaStatus;
+use super::wording::reason;
+use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+/// How log lines about failed connections are marked. If it is an error, `ClientContext::error` hears of it as well.
+const CONNECTION_FAILED: &str = "FAIL";
 /// More than there ever are: the group waits for the answer to one before it asks another.
 const REBALANCES_MAX: usize = 4;
 
@@ -50,7 +54,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        tell(&self.status, level, facility, message);
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
@@ -108,7 +112,7 @@ pub(super) struct ProducerCallbacks(pub(super) Arc<KafkaStatus>);
 
 impl ClientContext for ProducerCallbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        tell(&self.0, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -116,12 +120,26 @@ impl ClientContext for ProducerCallbacks {
     }
 }
 
-/// The callbacks of a command: it hears of errors by its calls.
-pub(super) struct Quiet;
+/// The callbacks of a command: it hears of errors by its calls, but not why a connection failed.
+#[derive(Default)]
+pub(super) struct Quiet {
+    disconnection: Mutex<Option<String>>,
+}
+
+impl Quiet {
+    /// Why the last connection that failed did so.
+    pub(super) fn disconnection(&self) -> Option<String> {
+        self.disconnection.lock().clone()
+    }
+}
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        if facility == CONNECTION_FAILED {
+            *self.disconnection.lock() = Some(reason(message));
+        } else {
+            log(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -130,6 +148,16 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+/// Failed connections are the status's to tell: once, and not each time.
+fn tell(status: &KafkaStatus, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if facility == CONNECTION_FAILED {
+        status.disconnected(message);
+        tracing::debug!(target: "kafka", facility, "{message}");
+    } else {
+        log(level, facility, message);
+    }
+}
 
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {

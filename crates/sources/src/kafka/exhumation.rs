@@ -22,6 +22,8 @@ use tidings_store::{NewDeadLetter, Store, StoreError};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Records that are moved at once.
 const RECORDS_MAX: usize = 100;
+/// So many lines of the client's log are looked at for why it reaches no broker.
+const LOG_LINES_MAX: usize = 32;
 /// How long the store may have no room without one of its dead letters going.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is asked whether the store has room again.
@@ -42,6 +44,9 @@ pub enum ExhumationError {
         "the store has no room: it keeps {0} dead letters, and none of them goes; is the server running, and is the rule mended?"
     )]
     NoRoom(u64),
+    /// No broker answers, and why.
+    #[error("Kafka is out of reach: {0}")]
+    OutOfReach(String),
     /// What Kafka says.
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
@@ -65,8 +70,8 @@ pub async fn exhume(settings: &KafkaSettings, store: &Store, room_max: Room) -> 
         .set("auto.offset.reset", "earliest")
         .remove("group.instance.id")
         .remove("statistics.interval.ms");
-    let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(&config, Quiet)?;
-    let mut ends = ends(&consumer, topic)?;
+    let consumer: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(&config, Quiet::default())?;
+    let mut ends = ends(&consumer, topic).map_err(|error| with_reason(&consumer, error))?;
     let mut moved = 0;
     let records_max = RECORDS_MAX
         .min(usize::try_from(room_max.letters).unwrap_or(usize::MAX))
@@ -167,6 +172,19 @@ fn ends(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<Vec<(i32, i64)>, 
     }
     consumer.assign(&assigned)?;
     Ok(ends)
+}
+
+/// The error, or if no broker answers, the reason for it.
+fn with_reason(consumer: &BaseConsumer<Quiet>, error: KafkaError) -> ExhumationError {
+    if !matches!(error, KafkaError::MetadataFetch(_)) {
+        return error.into();
+    }
+    // What was logged is heard by polling.
+    for _ in 0..LOG_LINES_MAX {
+        let _ = consumer.poll(Duration::ZERO);
+    }
+    let reason = consumer.context().disconnection();
+    reason.map_or(error.into(), ExhumationError::OutOfReach)
 }
 
 async fn insert(store: &Store, records: &[BorrowedMessage<'_>]) -> Result<(), StoreError> {

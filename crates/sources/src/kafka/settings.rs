@@ -1,6 +1,7 @@
 //! What is consumed, from where, and by which limits.
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +14,18 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 const FULL_BUFFER_BACKOFF_MS: &str = "10";
 /// More than the largest record with its headers.
 const LETTER_BYTES_MAX: &str = "1000000000";
+/// Where OpenSSL is told of the authorities; without them it knows no place of this system's, because it is linked in.
+const AUTHORITY_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Properties that say how brokers are talked to begin so. Those the producer of dead letters needs too.
+const CONNECTION_PREFIXES: [&str; 7] = [
+    "broker.",
+    "client.",
+    "enable.ssl.",
+    "sasl.",
+    "security.",
+    "socket.",
+    "ssl.",
+];
 /// What the source rests on; a property of these names is refused.
 const OWN_PROPERTIES: [&str; 11] = [
     "bootstrap.servers",
@@ -62,7 +75,7 @@ pub struct KafkaSettings {
     pub partition_bytes_max: usize,
     /// What the client fetches ahead, in bytes.
     pub fetch_bytes_max: usize,
-    /// Further properties of librdkafka, by their names.
+    /// Further properties of librdkafka's consumer, by their names.
     pub properties: Vec<(String, String)>,
 }
 
@@ -212,7 +225,7 @@ impl KafkaSettings {
         if let Some(name) = &self.group_instance_id {
             config.set("group.instance.id", name);
         }
-        self.with_properties(config)
+        self.with_properties(config, |_| true)
     }
 
     pub(super) fn producer(&self) -> ClientConfig {
@@ -222,7 +235,9 @@ impl KafkaSettings {
             .set("acks", "all")
             .set("linger.ms", "5")
             .set("message.max.bytes", LETTER_BYTES_MAX);
-        config
+        self.with_properties(config, |name| {
+            CONNECTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        })
     }
 
     fn client(&self) -> ClientConfig {
@@ -232,12 +247,16 @@ impl KafkaSettings {
             .set("client.id", "tidings")
             // A broker that comes back is found soon.
             .set("reconnect.backoff.max.ms", "2000");
+        // Of some connections only the client's log says why they failed, whatever our own log is told to show.
+        if !matches!(config.log_level, RDKafkaLogLevel::Debug) {
+            config.set_log_level(RDKafkaLogLevel::Info);
+        }
         self.security.set(&mut config);
         config
     }
 
-    fn with_properties(&self, mut config: ClientConfig) -> ClientConfig {
-        for (name, value) in &self.properties {
+    fn with_properties(&self, mut config: ClientConfig, is_wanted: impl Fn(&str) -> bool) -> ClientConfig {
+        for (name, value) in self.properties.iter().filter(|(name, _)| is_wanted(name)) {
             config.set(name, value);
         }
         config
@@ -265,6 +284,10 @@ impl KafkaSecurity {
             (true, Some(_)) => "sasl_ssl",
         };
         config.set("security.protocol", protocol);
+        let is_told = |name: &&str| std::env::var_os(name).is_some();
+        if self.tls && self.ca_file.is_none() && !AUTHORITY_VARIABLES.iter().any(is_told) {
+            config.set("ssl.ca.location", "probe");
+        }
         let files = [
             ("ssl.ca.location", &self.ca_file),
             ("ssl.certificate.location", &self.certificate_file),

@@ -1,10 +1,18 @@
 //! How the source is doing, for health and metrics.
 
+use super::wording::reason;
 use parking_lot::Mutex;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Errors that are remembered as logged: some take turns.
+const LOGGED_ERRORS_MAX: usize = 8;
+/// How soon the same error is logged again.
+const LOGGED_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How the source is doing.
 #[derive(Debug, Default)]
@@ -17,7 +25,10 @@ pub struct KafkaStatus {
     dead_letters: AtomicU64,
     partitions: AtomicUsize,
     partitions_paused: AtomicUsize,
-    last_error: Mutex<Option<String>>,
+    /// Since the group took this member, with when they were logged. The last one is at the end.
+    last_errors: Mutex<VecDeque<(String, Instant)>>,
+    /// Why a connection failed.
+    last_disconnection: Mutex<Option<String>>,
     lags: Mutex<Vec<PartitionLag>>,
 }
 
@@ -38,8 +49,9 @@ impl KafkaStatus {
         if self.is_ready.load(Relaxed) {
             return None;
         }
-        let error = self.last_error.lock().clone();
-        Some(error.unwrap_or_else(|| "not yet in the consumer group".to_owned()))
+        let errors = self.last_errors.lock();
+        let error = errors.back().map(|(error, _)| error.as_str());
+        Some(error.unwrap_or("not yet in the consumer group").to_owned())
     }
 
     /// Records read since the start, repetitions too.
@@ -102,15 +114,32 @@ impl KafkaStatus {
         self.lags.lock().clear();
     }
 
-    pub(super) fn failed(&self, error: &KafkaError, reason: &str) {
+    /// A connection has failed, as the client logs it.
+    pub(super) fn disconnected(&self, message: &str) {
+        *self.last_disconnection.lock() = Some(reason(message));
+    }
+
+    pub(super) fn failed(&self, error: &KafkaError, message: &str) {
         self.errors.fetch_add(1, Relaxed);
-        let text = format!("{error}: {reason}");
-        let mut last = self.last_error.lock();
+        let message = reason(message);
+        // That no broker is left says nothing; why the last one went does.
+        let is_without_reason = matches!(error, KafkaError::Global(RDKafkaErrorCode::AllBrokersDown));
+        let disconnection = self.last_disconnection.lock().clone();
+        let text = disconnection
+            .filter(|disconnection| is_without_reason || *disconnection == message)
+            .unwrap_or_else(|| format!("{error}: {message}"));
+        let mut errors = self.last_errors.lock();
+        let known = errors.iter().position(|(error, _)| *error == text);
+        let logged_at = known.and_then(|at| errors.remove(at)).map(|(_, at)| at);
         // The same over and over tells nothing new.
-        if last.as_deref() != Some(text.as_str()) {
+        let logged_at = logged_at.filter(|at| at.elapsed() < LOGGED_INTERVAL);
+        if logged_at.is_none() {
             tracing::warn!(target: "kafka", "{text}");
-            *last = Some(text);
         }
+        if errors.len() == LOGGED_ERRORS_MAX {
+            errors.pop_front();
+        }
+        errors.push_back((text, logged_at.unwrap_or_else(Instant::now)));
     }
 
     /// Takes the client's statistics in: <https://github.com/confluentinc/librdkafka/blob/v2.12.1/STATISTICS.md>.
@@ -123,7 +152,7 @@ impl KafkaStatus {
         let is_ready = has_broker && is_member;
         if is_ready != self.is_ready.swap(is_ready, Relaxed) {
             if is_ready {
-                *self.last_error.lock() = None;
+                self.last_errors.lock().clear();
                 tracing::info!("Kafka: in the consumer group");
             } else {
                 tracing::warn!("Kafka: out of reach, or not in the consumer group");

@@ -189,9 +189,9 @@ impl Replay {
                 .await
                 .map_err(|error| match error {
                     ExhumationError::Store(error) => opening::failure(error),
-                    ExhumationError::Kafka(_) | ExhumationError::NoRoom(_) => {
-                        Failure::Unavailable(error.into())
-                    }
+                    ExhumationError::Kafka(_)
+                    | ExhumationError::OutOfReach(_)
+                    | ExhumationError::NoRoom(_) => Failure::Unavailable(error.into()),
                     _ => Failure::Usage(error.into()),
                 })?
         } else {

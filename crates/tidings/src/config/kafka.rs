@@ -58,7 +58,8 @@ section! {
         partition_bytes_max: u32 = 4_194_304, within 1_024..=1_073_741_824;
         /// What is fetched ahead, in bytes; then fetching rests.
         fetch_bytes_max: u32 = 33_554_432, within 65_536..=1_073_741_824;
-        /// Further properties of librdkafka's consumer, `name=value` each.
+        /// Further properties of librdkafka's consumer, `name=value` each. Those that say how brokers are talked to (`ssl.…`, `sasl.…`,
+        /// `socket.…`, `client.…`, `broker.…`) hold for the writer of dead letters too.
         properties: Vec<Property> = Vec::new();
     }
 }
