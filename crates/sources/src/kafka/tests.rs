@@ -1,6 +1,7 @@
 //! The source against librdkafka's mock cluster: real sockets, a real group, a broker in this process.
 
 mod broker;
+mod headers;
 
 use super::{KafkaSettings, KafkaSource};
 use crate::fixture::{RecordingBus, dead_letters, ingest};
