@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
-import lz4 from 'lz4js';
-import { Child, EXAMPLES, ROOT } from './process.mjs';
+import { Child, MOCK_KAFKA, ROOT } from './process.mjs';
 import { until, within } from './wait.mjs';
 
 const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = kafkajs;
@@ -179,9 +179,10 @@ export class MockCluster extends Cluster {
 
   /** With these topics, `name: partitions`. */
   static async start(topics) {
-    const child = new Child(path.join(EXAMPLES, 'mock_kafka'), Object.entries(topics).map((pair) => pair.join(':')), { stdin: 'pipe' });
+    if (!existsSync(MOCK_KAFKA)) throw new Error(`no ${MOCK_KAFKA}: run \`cargo build --release -p tidings-mock-kafka\` or set TIDINGS_MOCK_KAFKA`);
+    const child = new Child(MOCK_KAFKA, Object.entries(topics).map((pair) => pair.join(':')), { stdin: 'pipe' });
     const address = () => {
-      if (child.outcome) throw new Error(`mock_kafka ended: ${child.outcome.error ?? child.log}`);
+      if (child.outcome) throw new Error(`the mock cluster ended: ${child.outcome.error ?? child.log}`);
       return /^(\S+)\n/.exec(child.log)?.[1];
     };
     const cluster = new MockCluster(await until(address, READY_MS, 'the address of the mock cluster'), { isIdempotent: false });

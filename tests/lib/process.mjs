@@ -5,6 +5,7 @@ import { within } from './wait.mjs';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const BINARY = path.resolve(process.env.TIDINGS_BIN ?? path.join(ROOT, 'target/release/tidings'));
+export const MOCK_KAFKA = path.resolve(process.env.TIDINGS_MOCK_KAFKA ?? path.join(ROOT, 'target/release/tidings-mock-kafka'));
 export const EXAMPLES = path.resolve(process.env.TIDINGS_EXAMPLES ?? path.join(ROOT, 'target/release/examples'));
 
 const LOG_BYTES_MAX = 256 * 1024;

@@ -1,6 +1,6 @@
 //! librdkafka's mock cluster as a process, for tests that have no broker: prints its address, and lives until its input ends.
 //!
-//!     mock_kafka [BROKERS] TOPIC:PARTITIONS…
+//!     tidings-mock-kafka [BROKERS] TOPIC:PARTITIONS…
 
 use std::io::{self, Read, Write};
 
