@@ -117,15 +117,12 @@ describe('the broker', { timeout: 600_000 }, () => {
     assert.deepEqual((await broker.consumeAll('bytes')).map(({ key, value }) => [key, value]), values.map((value) => [null, value]));
   });
 
-  for (const compression of ['gzip', 'lz4']) {
-    it(`gives what it has compressed with ${compression}`, async () => {
-      const topic = `compressed-${compression}`;
-      await broker.createTopic(topic, 1, { 'compression.type': compression });
-      const values = Array.from({ length: 2_000 }, (_, n) => JSON.stringify({ n, text: 'again and '.repeat(n % 50) }));
-      await broker.produce(topic, values.map((value) => ({ value })));
-      assert.deepEqual((await broker.consumeAll(topic)).map(({ value }) => String(value)), values);
-    });
-  }
+  it('gives what it has compressed', async () => {
+    await broker.createTopic('compressed', 1, { 'compression.type': 'gzip' });
+    const values = Array.from({ length: 2_000 }, (_, n) => JSON.stringify({ n, text: 'again and '.repeat(n % 50) }));
+    await broker.produce('compressed', values.map((value) => ({ value })));
+    assert.deepEqual((await broker.consumeAll('compressed')).map(({ value }) => String(value)), values);
+  });
 
   it('leaves nothing behind', async () => {
     await broker.stop();
