@@ -7,17 +7,14 @@ import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { envelope, structured } from '../lib/cloudevent.mjs';
 import { request } from '../lib/http.mjs';
-import { Inbox } from '../lib/inbox.mjs';
 import { MockCluster } from '../lib/kafka.mjs';
-import { metric } from '../lib/metrics.mjs';
 import { BINARY } from '../lib/process.mjs';
-import { Server } from '../lib/server.mjs';
+import { asked, numbers, Reader } from '../lib/reader.mjs';
 import { until } from '../lib/wait.mjs';
 
 const RECORD_BYTES_MAX = 4_096;
 const PARTITIONS = 12;
 const WAIT_MS = 20_000;
-const isPong = (message) => message.type === 'pong';
 const byNumber = (one, other) => one - other;
 
 /** Headers of a CloudEvent in binary mode. */
@@ -26,44 +23,18 @@ const STRUCTURED = { 'content-type': 'application/cloudevents+json; charset=utf-
 
 describe('Kafka', () => {
   let cluster;
-  let server;
-  before(async () => { cluster = await MockCluster.start({ forms: 1, forwards: PARTITIONS, twice: 2, unruled: 2, 'unruled-dead': 1, stored: 1, health: 3 }); });
-  after(() => cluster?.stop());
-  afterEach(async () => {
-    await Inbox.endAll();
-    await server?.stop();
-    server = undefined;
-  });
-
-  const env = (topic, more = {}) => ({
-    TIDINGS__KAFKA__BROKERS: cluster.bootstrap,
-    TIDINGS__KAFKA__TOPICS: topic,
-    TIDINGS__KAFKA__GROUP_ID: `group-of-${topic}`,
-    TIDINGS__KAFKA__COMMIT_INTERVAL_MS: '100',
+  let reader;
+  before(async () => {
+    cluster = await MockCluster.start({ forms: 1, forwards: PARTITIONS, twice: 2, unruled: 2, 'unruled-dead': 1, stored: 1, health: 3 });
     // The mock cluster waits 3 s for more members of a new group, and forgets those whose session ends meanwhile.
-    TIDINGS__KAFKA__SESSION_TIMEOUT_MS: '4000',
-    ...more,
+    reader = new Reader(cluster, { TIDINGS__KAFKA__COMMIT_INTERVAL_MS: '100', TIDINGS__KAFKA__SESSION_TIMEOUT_MS: '4000' });
   });
-  const events = (outcome, reason = '') => metric(server, `tidings_source_events_total{outcome="${outcome}",reason="${reason}"}`);
-  const accepted = (count) => until(async () => (await events('accepted')) >= count, WAIT_MS, `${count} accepted`);
-  const allCommitted = (topic) => until(async () => (await cluster.lag(`group-of-${topic}`, topic)) === 0, WAIT_MS, `all of ${topic} committed`);
-  const list = (...args) => server.command('dead-letters', 'list', ...args).split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  async function open(user) {
-    const inbox = await Inbox.open(`${server.tasks.ws}/ws?user_id=${user}`);
-    await inbox.json('the welcome');
-    return inbox;
-  }
-  const numbers = async (inbox) => (await inbox.drain(isPong)).map(({ event: { n } }) => n);
-  /** Ends it in order, or as the signal does, and starts it on its data. */
-  async function restart(environment, signal = 'SIGTERM') {
-    const { dataDir } = server;
-    await server.kill(signal);
-    server = await Server.start({ env: environment, dataDir });
-  }
+  after(() => cluster?.stop());
+  afterEach(() => reader?.stop());
 
   it('records of every form are delivered, or are dead letters with their reason', async () => {
-    server = await Server.start({ env: env('forms', { TIDINGS__KAFKA__RECORD_BYTES_MAX: String(RECORD_BYTES_MAX) }) });
-    const ann = await open('ann');
+    await reader.start(reader.env('forms', { TIDINGS__KAFKA__RECORD_BYTES_MAX: String(RECORD_BYTES_MAX) }));
+    const ann = await reader.open('ann');
     const data = (n) => ({ user_id: 'ann', n });
     const large = JSON.stringify({ ...data(0), text: 'x'.repeat(RECORD_BYTES_MAX) });
     const fits = JSON.stringify({ ...data(9), text: '' });
@@ -96,20 +67,20 @@ describe('Kafka', () => {
     ];
     const mixed = bad.flatMap(([, value, headers], n) => [{ value, headers }, good[n]]).filter(Boolean);
     await cluster.produce('forms', mixed);
-    await allCommitted('forms');
+    await reader.allCommitted('forms');
     assert.deepEqual(await numbers(ann), good.map((_, n) => n + 1));
 
-    const letters = list().reverse();
+    const letters = reader.letters().reverse();
     const bytes = (value) => Buffer.byteLength(value ?? '');
     const inOrder = (rows) => rows.map((row) => JSON.stringify(row)).sort();
     assert.deepEqual(inOrder(letters.map(({ source, topic, reason, eventBytes }) => [source, topic, reason, eventBytes])),
       inOrder(bad.map(([reason, value]) => ['kafka', 'forms', reason, bytes(value)])));
     const { number } = letters.find(({ reason }) => reason === 'invalid_user');
-    assert.equal(server.command('dead-letters', 'show', String(number)), '{"user_id":true}');
+    assert.equal(reader.server.command('dead-letters', 'show', String(number)), '{"user_id":true}');
     for (const reason of new Set(bad.map(([name]) => name))) {
-      assert.equal(await events('dead_letter', reason), bad.filter(([name]) => name === reason).length, reason);
+      assert.equal(await reader.events('dead_letter', reason), bad.filter(([name]) => name === reason).length, reason);
     }
-    assert.deepEqual([await events('accepted'), await events('duplicate'), await metric(server, 'tidings_kafka_records_total')], [good.length, 0, mixed.length]);
+    assert.deepEqual([await reader.events('accepted'), await reader.events('duplicate'), await reader.metric('tidings_kafka_records_total')], [good.length, 0, mixed.length]);
   });
 
   it('each user gets its own in order, once; and goes on from there after a restart, or at the last commit after its death', async () => {
@@ -118,11 +89,11 @@ describe('Kafka', () => {
       const [user, n] = [users[at % users.length], first + Math.floor(at / users.length)];
       return { key: user, value: JSON.stringify(envelope({ user_id: user, n }, { id: `${user} ${n}` })) };
     }));
-    const environment = env('forwards');
-    server = await Server.start({ env: environment });
-    let inboxes = await Promise.all(users.map(open));
+    const environment = reader.env('forwards');
+    await reader.start(environment);
+    let inboxes = await Promise.all(users.map((user) => reader.open(user)));
     const delivered = async (first, count) => {
-      await accepted(count * users.length);
+      await reader.accepted(count * users.length);
       const expected = Array.from({ length: count }, (_, n) => first + n);
       for (const inbox of inboxes) assert.deepEqual(await numbers(inbox), expected);
     };
@@ -130,131 +101,129 @@ describe('Kafka', () => {
     await delivered(0, 50);
 
     for (const [first, signal] of [[50, 'SIGTERM'], [60, 'SIGKILL']]) {
-      if (signal === 'SIGKILL') await allCommitted('forwards');
-      await restart(environment, signal);
-      inboxes = await Promise.all(users.map(open));
+      if (signal === 'SIGKILL') await reader.allCommitted('forwards');
+      await reader.restart(environment, signal);
+      inboxes = await Promise.all(users.map((user) => reader.open(user)));
       await produce(first, 10);
       await delivered(first, 10);
-      assert.equal(await metric(server, 'tidings_kafka_records_total'), 10 * users.length, 'what was committed is not read again');
+      assert.equal(await reader.metric('tidings_kafka_records_total'), 10 * users.length, 'what was committed is not read again');
     }
-    await allCommitted('forwards');
+    await reader.allCommitted('forwards');
     assert.equal((await cluster.endOffsets('forwards')).reduce((sum, end) => sum + end), 70 * users.length);
   });
 
   it('an event that comes again is not sent again, whichever way it came first', async () => {
-    server = await Server.start({ env: env('twice') });
-    const ann = await open('ann');
+    await reader.start(reader.env('twice'));
+    const ann = await reader.open('ann');
     const data = (n) => ({ user_id: 'ann', n });
     const first = structured(data(1), { id: 'x', source: 'backend' });
-    assert.deepEqual((await request(`${server.tasks.http}/task-updates`, { method: 'POST', ...first })).json, { status: 'SUCCESS' });
+    assert.deepEqual((await request(`${reader.server.tasks.http}/task-updates`, { method: 'POST', ...first })).json, { status: 'SUCCESS' });
     await cluster.produce('twice', [
       { partition: 0, value: first.body },
       { partition: 0, value: JSON.stringify(envelope(data(2), { id: 'y' })) },
     ]);
-    await accepted(2);
+    await reader.accepted(2);
     await cluster.produce('twice', [
       { partition: 1, value: JSON.stringify(data(2)), headers: binary({ ce_id: 'y', ce_source: 'backend' }) },
       { partition: 1, value: JSON.stringify(envelope(data(3), { id: 'y', source: 'elsewhere' })) },
     ]);
-    await allCommitted('twice');
+    await reader.allCommitted('twice');
     assert.deepEqual(await numbers(ann), [1, 2, 3]);
-    assert.deepEqual([await events('accepted'), await events('duplicate')], [3, 2]);
+    assert.deepEqual([await reader.events('accepted'), await reader.events('duplicate')], [3, 2]);
   });
 
   const RULES = { wrong: '[{ when = { type = "never" }, rooms = ["a"] }]', mended: '[{ rooms = ["user:{data.user_id}"], kind = "mended" }]' };
-  const replay = (...args) => server.command('dead-letters', 'replay', ...args);
-  const asked = (count) => `${count} dead letters will be taken in once more`;
 
   it('dead letters of the store are delivered by a replay when the rule is mended', async () => {
-    const environment = (rules) => env('stored', { TIDINGS__ROUTING__RULES: RULES[rules] });
-    server = await Server.start({ env: environment('wrong') });
+    const environment = (rules) => reader.env('stored', { TIDINGS__ROUTING__RULES: RULES[rules] });
+    await reader.start(environment('wrong'));
     await cluster.produce('stored', [
       { value: JSON.stringify(envelope({ user_id: 'ann', n: 1 })) },
       { value: '{"user_id":"ann","n":2}', headers: binary() },
       { value: '{"user_id":"ann","n":3}' },
     ]);
-    await allCommitted('stored');
-    assert.deepEqual(list().map(({ number, reason, replaying }) => [number, reason, replaying]), [[3, 'no_route', false], [2, 'no_route', false], [1, 'no_route', false]]);
+    await reader.allCommitted('stored');
+    assert.deepEqual(reader.letters().map(({ number, reason, replaying }) => [number, reason, replaying]), [[3, 'no_route', false], [2, 'no_route', false], [1, 'no_route', false]]);
 
-    assert.equal(replay('--reason', 'no_route'), asked(3));
-    await until(() => list().every(({ replaying }) => !replaying), WAIT_MS, 'all refused once more');
-    assert.deepEqual(list().map(({ reason }) => reason), ['no_route', 'no_route', 'no_route']);
-    assert.equal(await events('dead_letter', 'no_route'), 6);
+    assert.equal(reader.replay('--reason', 'no_route'), asked(3));
+    await until(() => reader.letters().every(({ replaying }) => !replaying), WAIT_MS, 'all refused once more');
+    assert.deepEqual(reader.letters().map(({ reason }) => reason), ['no_route', 'no_route', 'no_route']);
+    assert.equal(await reader.events('dead_letter', 'no_route'), 6);
 
-    await restart(environment('mended'));
-    const ann = await open('ann');
-    assert.equal(replay('--source', 'kafka'), asked(3));
-    await until(() => list().length === 0, WAIT_MS, 'nothing left to replay');
-    assert.deepEqual((await ann.drain(isPong)).map(({ type, event: { n } }) => [type, n]), [['mended', 1], ['mended', 2], ['mended', 3]]);
-    assert.equal(replay('--all'), asked(0));
+    await reader.restart(environment('mended'));
+    const ann = await reader.open('ann');
+    assert.equal(reader.replay('--source', 'kafka'), asked(3));
+    await reader.allReplayed();
+    assert.deepEqual((await ann.drain()).map(({ type, event: { n } }) => [type, n]), [['mended', 1], ['mended', 2], ['mended', 3]]);
+    assert.equal(reader.replay('--all'), asked(0));
   });
 
   it('with a dead letter topic they are in it, with reason and origin, and `replay --topic` delivers them once', async () => {
-    const environment = (rules) => env('unruled', { TIDINGS__ROUTING__RULES: RULES[rules], TIDINGS__KAFKA__DEAD_LETTER_TOPIC: 'unruled-dead' });
-    server = await Server.start({ env: environment('wrong') });
+    const environment = (rules) => reader.env('unruled', { TIDINGS__ROUTING__RULES: RULES[rules], TIDINGS__KAFKA__DEAD_LETTER_TOPIC: 'unruled-dead' });
+    await reader.start(environment('wrong'));
     const sent = [
       { partition: 0, key: 'k', value: '{"user_id":"ann","n":1}', headers: binary({ own: 'kept' }) },
       { partition: 1, key: null, value: JSON.stringify(envelope({ user_id: 'ann', n: 2 })), headers: {} },
     ];
     await cluster.produce('unruled', sent);
-    await allCommitted('unruled');
+    await reader.allCommitted('unruled');
     const letters = await cluster.consumeAll('unruled-dead');
     letters.sort((one, other) => byNumber(one.headers['dlq-partition'], other.headers['dlq-partition']));
     assert.deepEqual(letters.map(({ key, value, headers }) => [key, value.toString(), headers]), sent.map(({ partition, key, value, headers }) => [
       key, value, { ...headers, 'dlq-reason': 'no_route', 'dlq-topic': 'unruled', 'dlq-partition': String(partition), 'dlq-offset': '0' },
     ]));
-    assert.deepEqual([list(), await metric(server, 'tidings_kafka_dead_letters_total')], [[], 2]);
+    assert.deepEqual([reader.letters(), await reader.metric('tidings_kafka_dead_letters_total')], [[], 2]);
 
-    await restart(environment('mended'));
-    const ann = await open('ann');
-    assert.equal(replay('--topic'), asked(2));
-    await until(() => list().length === 0, WAIT_MS, 'nothing left to replay');
+    await reader.restart(environment('mended'));
+    const ann = await reader.open('ann');
+    assert.equal(reader.replay('--topic'), asked(2));
+    await reader.allReplayed();
     assert.deepEqual((await numbers(ann)).sort(byNumber), [1, 2]);
-    assert.equal(replay('--topic'), asked(0));
+    assert.equal(reader.replay('--topic'), asked(0));
     assert.deepEqual(await numbers(ann), []);
   });
 
   it('health and metrics tell of it: in the group, then without its broker', async () => {
     const lost = await MockCluster.start({ health: 3 });
     try {
-      server = await Server.start({ env: { ...env('health'), TIDINGS__KAFKA__BROKERS: lost.bootstrap } });
+      await reader.start({ ...reader.env('health'), TIDINGS__KAFKA__BROKERS: lost.bootstrap });
       const kafka = async () => {
-        const { status, json } = await request(`${server.operators.http}/readyz?verbose`);
+        const { status, json } = await request(`${reader.server.operators.http}/readyz?verbose`);
         assert.deepEqual([status, json.status], [200, 'ready']);
         return json.checks.find(({ name }) => name === 'kafka');
       };
       const degraded = async () => {
-        const { status, json } = await request(`${server.tasks.http}/health`);
+        const { status, json } = await request(`${reader.server.tasks.http}/health`);
         assert.deepEqual([status, json.status], [200, 'healthy']);
         return json.degraded;
       };
       await lost.produce('health', [0, 0, 2].map((partition) => ({ partition, value: '{"user_id":"ann"}' })));
-      await accepted(3);
-      await until(async () => (await metric(server, 'tidings_kafka_up')) === 1, WAIT_MS, 'in the group');
+      await reader.accepted(3);
+      await reader.inGroup();
       assert.deepEqual([await kafka(), await degraded()], [{ name: 'kafka', status: 'ok', partitions: 3 }, undefined]);
-      const series = async (...names) => Promise.all(names.map((name) => metric(server, `tidings_kafka_${name}`)));
+      const series = async (...names) => Promise.all(names.map((name) => reader.metric(`tidings_kafka_${name}`)));
       assert.deepEqual(await series('records_total', 'errors_total', 'dead_letters_total', 'partitions', 'partitions_paused'), [3, 0, 0, 3, 0]);
-      assert.ok(await metric(server, 'tidings_kafka_rebalances_total') >= 1);
-      await until(async () => (await metric(server, 'tidings_kafka_lag_records{topic="health",partition="2"}').catch(() => -1)) === 0, WAIT_MS, 'a lag');
+      assert.ok(await reader.metric('tidings_kafka_rebalances_total') >= 1);
+      await until(async () => (await reader.metric('tidings_kafka_lag_records{topic="health",partition="2"}').catch(() => -1)) === 0, WAIT_MS, 'a lag');
 
       await lost.stop();
       await until(async () => (await degraded())?.includes('kafka'), WAIT_MS, 'kafka among what is degraded');
       const { detail, ...rest } = await kafka();
       assert.deepEqual([rest.name, rest.status], ['kafka', 'degraded']);
       assert.match(detail, /\S/);
-      assert.equal(await metric(server, 'tidings_kafka_up'), 0);
-      assert.ok(await metric(server, 'tidings_kafka_errors_total') >= 1);
+      assert.equal(await reader.metric('tidings_kafka_up'), 0);
+      assert.ok(await reader.metric('tidings_kafka_errors_total') >= 1);
     } finally {
       await lost.stop().catch(() => {});
     }
   });
 
   it('without a broker among the settings, nothing tells of it', async () => {
-    server = await Server.start();
-    const { json } = await request(`${server.operators.http}/readyz?verbose`);
+    await reader.start();
+    const { json } = await request(`${reader.server.operators.http}/readyz?verbose`);
     assert.ok(!json.checks.some(({ name }) => name === 'kafka'));
-    await assert.rejects(metric(server, 'tidings_kafka_up'), /no tidings_kafka_up among the metrics/);
-    assert.throws(() => server.command('dead-letters', 'replay', '--topic'), /ended with 64[^]*kafka\.brokers is empty/);
+    await assert.rejects(reader.metric('tidings_kafka_up'), /no tidings_kafka_up among the metrics/);
+    assert.throws(() => reader.replay('--topic'), /ended with 64[^]*kafka\.brokers is empty/);
   });
 
   it('settings that cannot work stop the server, with what is wrong', () => {

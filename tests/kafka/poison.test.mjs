@@ -7,8 +7,7 @@ import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Inbox } from '../lib/inbox.mjs';
 import { Broker } from '../lib/kafka.mjs';
-import { metric } from '../lib/metrics.mjs';
-import { Server } from '../lib/server.mjs';
+import { asked, numbers, Reader } from '../lib/reader.mjs';
 import { until } from '../lib/wait.mjs';
 
 const RECORDS = 100_000;
@@ -16,7 +15,6 @@ const POISON_EVERY = 100;
 /** How often the flow is measured; the fastest counts. */
 const ROUNDS = 3;
 const WAIT_MS = 60_000;
-const isPong = (message) => message.type === 'pong';
 
 /** What no server can read, with the reason that it is told by. */
 const POISONS = [
@@ -32,46 +30,29 @@ const event = (n, user, more = {}) => JSON.stringify({ specversion: '1.0', id: S
 
 describe('poison', { timeout: 600_000 }, () => {
   let broker;
-  let server;
+  let reader;
   let folder;
   before(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'tidings-kafka-test-'));
     broker = await Broker.start();
+    reader = new Reader(broker);
   });
   after(() => {
     rmSync(folder, { recursive: true, force: true });
     return broker?.stop();
   });
-  afterEach(async () => {
-    await Inbox.endAll();
-    await server?.stop();
-    server = undefined;
-  });
+  afterEach(() => reader?.stop());
 
-  const env = (topic, more = {}) => ({
-    TIDINGS__KAFKA__BROKERS: broker.bootstrap,
-    TIDINGS__KAFKA__TOPICS: topic,
-    TIDINGS__KAFKA__GROUP_ID: `group-of-${topic}`,
-    ...more,
-  });
-  const allCommitted = (topic) => until(async () => (await broker.lag(`group-of-${topic}`, topic)) === 0, WAIT_MS, `all of ${topic} committed`);
   const counted = async (...outcomes) => {
-    const counts = await Promise.all(outcomes.map(([outcome, reason]) => metric(server, `tidings_source_events_total{outcome="${outcome}",reason="${reason}"}`)));
+    const counts = await Promise.all(outcomes.map(([outcome, reason]) => reader.events(outcome, reason)));
     return counts.reduce((total, count) => total + count, 0);
   };
-  const list = (...args) => server.command('dead-letters', 'list', ...args).split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  async function open(user) {
-    const inbox = await Inbox.open(`${server.tasks.ws}/ws?user_id=${user}`);
-    await inbox.json('the welcome');
-    return inbox;
-  }
-  const numbers = async (inbox) => (await inbox.drain(isPong)).map(({ event: { n } }) => n);
 
   /** From the first record to the last, in milliseconds. */
   async function flow() {
-    await until(() => metric(server, 'tidings_kafka_records_total'), WAIT_MS, 'the first record');
+    await until(() => reader.metric('tidings_kafka_records_total'), WAIT_MS, 'the first record');
     const began = performance.now();
-    const done = () => counted(['accepted', ''], ['dead_letter', 'not_json'], ['dead_letter', 'mislabelled']);
+    const done = () => counted(['accepted'], ['dead_letter', 'not_json'], ['dead_letter', 'mislabelled']);
     await until(async () => (await done()) >= RECORDS, WAIT_MS, 'all records done');
     return performance.now() - began;
   }
@@ -91,27 +72,24 @@ describe('poison', { timeout: 600_000 }, () => {
     const fastest_ms = { clean: Infinity, poisoned: Infinity };
     for (let round = 1; round <= ROUNDS; round += 1) {
       for (const topic of ['clean', 'poisoned']) {
-        await server?.stop();
         const last = round === ROUNDS ? dead : { TIDINGS__KAFKA__GROUP_ID: `round-${round}`, TIDINGS__KAFKA__DEAD_LETTER_TOPIC: 'rounds-dead' };
-        server = await Server.start({ env: env(topic, last) });
+        await reader.start(reader.env(topic, last));
         fastest_ms[topic] = Math.min(fastest_ms[topic], await flow());
       }
     }
     t.diagnostic(`${RECORDS} records in ${Math.round(fastest_ms.clean)} ms; one in ${POISON_EVERY} of them poison: ${Math.round(fastest_ms.poisoned)} ms`);
     assert.ok(fastest_ms.poisoned <= 2 * fastest_ms.clean, JSON.stringify(fastest_ms));
-    await allCommitted('poisoned');
+    await reader.allCommitted('poisoned');
 
     const poisons = Array.from({ length: RECORDS }, (_, n) => n).filter(isPoison);
-    assert.equal(await counted(['accepted', '']), RECORDS - poisons.length);
-    assert.equal(await metric(server, 'tidings_kafka_dead_letters_total'), poisons.length);
+    assert.equal(await reader.events('accepted'), RECORDS - poisons.length);
+    assert.equal(await reader.metric('tidings_kafka_dead_letters_total'), poisons.length);
     // In order, and started again: nothing is read and nothing buried once more.
-    const { dataDir } = server;
-    await server.kill('SIGTERM');
-    server = await Server.start({ env: env('poisoned', dead), dataDir });
-    const inbox = await open('ann');
+    await reader.restart(reader.env('poisoned', dead));
+    const inbox = await reader.open('ann');
     await broker.produce('poisoned', [{ value: event(RECORDS, 'ann') }]);
     assert.equal((await until(() => inbox.json().catch(() => null), WAIT_MS, 'the event behind all poison')).event.n, RECORDS);
-    assert.equal(await metric(server, 'tidings_kafka_records_total'), 1);
+    assert.equal(await reader.metric('tidings_kafka_records_total'), 1);
 
     const letters = await broker.consumeAll('poisoned-dead');
     letters.sort((one, other) => Number(one.headers['dlq-offset']) - Number(other.headers['dlq-offset']));
@@ -120,7 +98,7 @@ describe('poison', { timeout: 600_000 }, () => {
       const origin = { 'dlq-reason': reason, 'dlq-topic': 'poisoned', 'dlq-partition': '0', 'dlq-offset': String(n) };
       return { key: `poison-${n}`, value, headers: { ...headers, origin: `record ${n}`, ...origin } };
     }));
-    assert.deepEqual(list(), []);
+    assert.deepEqual(reader.letters(), []);
   });
 
   const RULES = {
@@ -132,16 +110,13 @@ describe('poison', { timeout: 600_000 }, () => {
   async function startWith(rules, environment) {
     const file = path.join(folder, 'tidings.toml');
     writeFileSync(file, RULES[rules]);
-    const dataDir = server?.dataDir;
-    await server?.kill('SIGTERM');
-    server = await Server.start({ env: { ...environment, TIDINGS_CONFIG: file }, dataDir });
+    const env = { ...environment, TIDINGS_CONFIG: file };
+    await (reader.server ? reader.restart(env) : reader.start(env));
   }
-  const replay = (...args) => server.command('dead-letters', 'replay', ...args);
-  const asked = (count) => `${count} dead letters will be taken in once more`;
 
   it('no rule for it: in the dead letter topic, and delivered once by `replay --topic` when the rule is mended', async () => {
     for (const topic of ['unruled', 'unruled-dead']) await broker.createTopic(topic, 2);
-    const environment = env('unruled', { TIDINGS__KAFKA__DEAD_LETTER_TOPIC: 'unruled-dead' });
+    const environment = reader.env('unruled', { TIDINGS__KAFKA__DEAD_LETTER_TOPIC: 'unruled-dead' });
     await startWith('wrong', environment);
     const binary = { 'content-type': 'application/json', ce_specversion: '1.0', ce_id: 'b', ce_source: '/tests', ce_type: 'task.updated' };
     await broker.produce('unruled', [
@@ -149,24 +124,24 @@ describe('poison', { timeout: 600_000 }, () => {
       { partition: 1, value: '{"user_id":"ann","n":2}', headers: binary },
       { partition: 1, value: event(3, 'ann', { type: 'task.created' }) },
     ]);
-    await allCommitted('unruled');
+    await reader.allCommitted('unruled');
     const letters = await broker.consumeAll('unruled-dead');
     const origins = letters.map(({ headers }) => ['reason', 'topic', 'partition', 'offset'].map((name) => headers[`dlq-${name}`]));
     assert.deepEqual(origins.sort(), [['no_route', 'unruled', '0', '0'], ['no_route', 'unruled', '1', '0']]);
-    assert.deepEqual(list(), []);
+    assert.deepEqual(reader.letters(), []);
 
     await startWith('mended', environment);
-    const ann = await open('ann');
-    assert.equal(replay('--topic'), asked(2));
-    await until(() => list().length === 0, WAIT_MS, 'nothing left to replay');
-    assert.equal(await counted(['accepted', '']), 2);
-    const got = await ann.drain(isPong);
+    const ann = await reader.open('ann');
+    assert.equal(reader.replay('--topic'), asked(2));
+    await reader.allReplayed();
+    assert.equal(await reader.events('accepted'), 2);
+    const got = await ann.drain();
     assert.deepEqual(got.map(({ type, event: { n } }) => [type, n]).sort(), [['mended', 1], ['mended', 2]]);
 
-    assert.equal(replay('--topic'), asked(0));
+    assert.equal(reader.replay('--topic'), asked(0));
     await startWith('mended', environment);
-    assert.equal(replay('--topic'), asked(0));
-    const again = await open('ann');
+    assert.equal(reader.replay('--topic'), asked(0));
+    const again = await reader.open('ann');
     await broker.produce('unruled', [{ partition: 0, value: event(4, 'ann') }]);
     assert.equal((await until(() => again.json().catch(() => null), WAIT_MS, 'the event behind')).event.n, 4);
     assert.deepEqual(await numbers(again), []);
@@ -174,30 +149,30 @@ describe('poison', { timeout: 600_000 }, () => {
 
   it('without a topic, in the store: replayed while the rule is still wrong it stays with the new reason, then it is delivered and gone', async () => {
     await broker.createTopic('stored', 1);
-    await startWith('wrong', env('stored'));
+    await startWith('wrong', reader.env('stored'));
     await broker.produce('stored', [{ value: event(1, 'ann') }, { value: event(2, 'ann') }, { value: 'not json' }]);
-    await allCommitted('stored');
-    const summary = () => list().map(({ number, topic, source, reason, replaying }) => [number, source, topic, reason, replaying]);
+    await reader.allCommitted('stored');
+    const summary = () => reader.letters().map(({ number, topic, source, reason, replaying }) => [number, source, topic, reason, replaying]);
     assert.deepEqual(summary(), [[3, 'kafka', 'stored', 'not_json', false], [2, 'kafka', 'stored', 'no_route', false], [1, 'kafka', 'stored', 'no_route', false]]);
-    assert.equal(server.command('dead-letters', 'show', '1'), event(1, 'ann'));
+    assert.equal(reader.server.command('dead-letters', 'show', '1'), event(1, 'ann'));
 
-    await startWith('worse', env('stored'));
-    const ann = await open('ann');
-    assert.equal(replay('--reason', 'no_route'), asked(2));
+    await startWith('worse', reader.env('stored'));
+    const ann = await reader.open('ann');
+    assert.equal(reader.replay('--reason', 'no_route'), asked(2));
     await until(() => summary().every(([,, , reason]) => reason !== 'no_route'), WAIT_MS, () => `the new reason in ${JSON.stringify(summary())}`);
     assert.deepEqual(summary().map(([number,, , reason, replaying]) => [number, reason, replaying]), [[3, 'not_json', false], [2, 'no_user', false], [1, 'no_user', false]]);
     assert.deepEqual(await numbers(ann), []);
     await Inbox.endAll();
 
-    await startWith('mended', env('stored'));
-    const again = await open('ann');
-    assert.equal(replay('1'), asked(1));
-    await until(() => list().length === 2, WAIT_MS, 'the first one gone');
+    await startWith('mended', reader.env('stored'));
+    const again = await reader.open('ann');
+    assert.equal(reader.replay('1'), asked(1));
+    await until(() => reader.letters().length === 2, WAIT_MS, 'the first one gone');
     assert.deepEqual(await numbers(again), [1]);
-    assert.equal(replay('--all'), asked(2));
-    await until(() => list().length === 1 && !list()[0].replaying, WAIT_MS, 'only what is no JSON left');
+    assert.equal(reader.replay('--all'), asked(2));
+    await until(() => reader.letters().length === 1 && !reader.letters()[0].replaying, WAIT_MS, 'only what is no JSON left');
     assert.deepEqual(summary().map(([number,, , reason]) => [number, reason]), [[3, 'not_json']]);
     assert.deepEqual(await numbers(again), [2]);
-    assert.throws(() => replay('1'), /there is no dead letter 1/);
+    assert.throws(() => reader.replay('1'), /there is no dead letter 1/);
   });
 });

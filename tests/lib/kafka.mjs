@@ -57,6 +57,7 @@ export class Cluster {
     // The client's own wait for the leaders fails when the broker does not know the topic yet.
     const isNew = await this.#admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }] });
     assert.ok(isNew, `the topic ${topic} is new`);
+    await this.#offsets(topic);
   }
 
   /**
@@ -151,6 +152,11 @@ export class Broker extends Cluster {
   static async start() {
     await script('stop', RESTART_MS);
     return new Broker(await script('start', FETCH_AND_START_MS)).open();
+  }
+
+  /** Its addresses with security, and what is needed there: as `scripts/kafka security` says. */
+  async security() {
+    return JSON.parse(await script('security', RESTART_MS));
   }
 
   /** Ends it in order, unless it was killed, and starts it again with its data. Resolves when it answers. */
