@@ -57,5 +57,14 @@ describe('from-dapr.md', { timeout: 120_000 }, () => {
     assert.equal(published.status, 204);
     const line = await until(() => /\{"type":"task_update".*\}/.exec(terminal.log)?.[0], WAIT_MS, () => `the update in ${terminal.log}\n${outputs()}`);
     assert.deepEqual(JSON.parse(line).event, { event_type: 'task.created', user_id: 'test-user', task_id: '123', title: 'Test Task' });
+
+    const [dropped] = await curls(block('Trying it on one machine (2)').replace('"user_id"', '"nobody"'));
+    assert.equal(dropped.status, 204);
+    const letter = await until(async () => {
+      const [listing] = startAll(block('Dead letters (1)'));
+      assert.equal((await listing.exited).code, 0, listing.log);
+      return listing.log;
+    }, WAIT_MS, () => `a dead letter\n${outputs()}`);
+    assert.deepEqual(JSON.parse(letter).reason, 'no_user');
   });
 });
