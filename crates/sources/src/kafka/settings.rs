@@ -12,6 +12,9 @@ use thiserror::Error;
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the client waits before it fetches on when its buffer was full.
 const FULL_BUFFER_BACKOFF_MS: &str = "10";
+/// How long a broker holds back the answer to a fetch while there is nothing. A partition that is resumed waits as long for its first
+/// records: it is in no fetch before the next one.
+const FETCH_WAIT_MS: &str = "100";
 /// More than the largest record with its headers.
 const LETTER_BYTES_MAX: &str = "1000000000";
 /// Where OpenSSL is told of the authorities; without them it knows no place of this system's, because it is linked in.
@@ -163,7 +166,7 @@ impl Default for KafkaSettings {
             retry_backoff_min: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(10),
             record_bytes_max: 1024 * 1024,
-            partition_records_max: 1_000,
+            partition_records_max: 10_000,
             partition_bytes_max: 4 * 1024 * 1024,
             fetch_bytes_max: 32 * 1024 * 1024,
             properties: Vec::new(),
@@ -221,6 +224,7 @@ impl KafkaSettings {
                 (self.fetch_bytes_max / 1024).max(1).to_string(),
             )
             .set("fetch.queue.backoff.ms", FULL_BUFFER_BACKOFF_MS)
+            .set("fetch.wait.max.ms", FETCH_WAIT_MS)
             .set("statistics.interval.ms", millis(STATISTICS_INTERVAL));
         if let Some(name) = &self.group_instance_id {
             config.set("group.instance.id", name);

@@ -53,7 +53,7 @@ section! {
         /// The largest record that is delivered, in bytes; larger ones become dead letters.
         record_bytes_max: u32 = 1_048_576, within 1_024..=67_108_864;
         /// Records that wait behind one that cannot be delivered now; then their partition is paused.
-        partition_records_max: u32 = 1_000, within 1..=1_000_000;
+        partition_records_max: u32 = 10_000, within 1..=1_000_000;
         /// The same in bytes.
         partition_bytes_max: u32 = 4_194_304, within 1_024..=1_073_741_824;
         /// What is fetched ahead, in bytes; then fetching rests.
