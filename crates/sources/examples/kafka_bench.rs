@@ -54,14 +54,14 @@ fn pace(bootstrap: &str, topic: &str, rate: u64, seconds: u64) -> Result<(), Box
     let (began, began_at) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
     let mut sent = 0;
     while sent < rate * seconds {
-        let due = (began.elapsed().as_secs_f64() * rate as f64) as u64;
+        let due = u64::try_from(began.elapsed().as_micros() * u128::from(rate) / 1_000_000)?;
         while sent < due.min(rate * seconds) {
             let at = began_at.as_secs_f64() * 1e3 + sent as f64 * 1e3 / rate as f64;
             let value = format!(r#"{{"user_id":"u","n":{sent},"at":{at}}}"#);
             send(&producer, topic, &format!("k{}", sent % PACED_KEYS), &value)?;
             sent += 1;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::park_timeout(Duration::from_millis(1));
     }
     producer.flush(PATIENCE)?;
     Ok(())

@@ -64,10 +64,6 @@ pub struct Delivery<'a> {
 }
 
 /// What the source could make of an event.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them are events, and none is kept"
-)]
 pub enum Received<'a> {
     /// A `CloudEvent`, told apart from others by its source and id.
     CloudEvent(CloudEvent<'a>),

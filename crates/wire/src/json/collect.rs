@@ -73,7 +73,8 @@ pub(crate) fn each_member<'a, E>(
 ) -> Result<Result<(), E>, CollectError> {
     let mut members = Members::of(json).ok_or(CollectError::Mismatch)?;
     let (mut result, mut count) = (Ok(()), 0);
-    while let Some((key, value)) = members.next()? {
+    while members.has_next().ok_or(CollectError::Mismatch)? {
+        let (key, value) = members.next().ok_or(CollectError::Mismatch)?;
         count += 1;
         if count <= members_max && result.is_ok() {
             result = take(key, value);
@@ -102,22 +103,24 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// The next member; none behind the last, if nothing follows the object.
-    fn next(&mut self) -> Result<Option<(Cow<'a, str>, Value<'a>)>, CollectError> {
-        self.try_next().ok_or(CollectError::Mismatch)
-    }
-
-    fn try_next(&mut self) -> Option<Option<(Cow<'a, str>, Value<'a>)>> {
+    /// Goes to the next key; false behind the last member, if nothing follows the object.
+    fn has_next(&mut self) -> Option<bool> {
         let bytes = self.json.as_bytes();
-        let mut index = skip_white_space(bytes, self.index);
+        self.index = skip_white_space(bytes, self.index);
         let is_first = std::mem::replace(&mut self.is_first, false);
-        match bytes.get(index)? {
-            b'}' => return (skip_white_space(bytes, index + 1) == bytes.len()).then_some(None),
-            b',' if !is_first => index = skip_white_space(bytes, index + 1),
+        match bytes.get(self.index)? {
+            b'}' => return (skip_white_space(bytes, self.index + 1) == bytes.len()).then_some(false),
+            b',' if !is_first => self.index = skip_white_space(bytes, self.index + 1),
             _ if is_first => {}
             _ => return None,
         }
-        let (key, key_end) = self.string(index)?;
+        Some(true)
+    }
+
+    /// The member whose key stands here.
+    fn next(&mut self) -> Option<(Cow<'a, str>, Value<'a>)> {
+        let bytes = self.json.as_bytes();
+        let (key, key_end) = self.string(self.index)?;
         let colon = skip_white_space(bytes, key_end);
         let start = skip_white_space(bytes, (bytes.get(colon) == Some(&b':')).then_some(colon + 1)?);
         let value = match bytes.get(start)? {
@@ -138,7 +141,7 @@ impl<'a> Members<'a> {
                 Value::Scalar(&self.json[start..self.index])
             }
         };
-        Some(Some((key.text()?, value)))
+        Some((key.text()?, value))
     }
 
     /// A string, and where it ends.

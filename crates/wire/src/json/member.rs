@@ -55,16 +55,14 @@ fn value_end(bytes: &[u8], mut index: usize) -> usize {
                 }
                 continue;
             }
+            b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return index,
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return index,
             b'}' | b']' => {
                 depth -= 1;
                 if depth == 0 {
                     return index + 1;
                 }
             }
-            b',' if depth == 0 => return index,
-            b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return index,
             _ => {}
         }
         index += 1;
