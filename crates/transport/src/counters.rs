@@ -104,6 +104,10 @@ limits! {
     WaitingSocketsPerAddress = "waiting_sockets_per_address_max";
     /// A user has too many connections.
     ConnectionsPerUser = "connections_per_user_max";
+    /// A user is in too many rooms, over all connections.
+    RoomsPerUser = "rooms_per_user_max";
+    /// A user sends too many messages, over all connections.
+    MessagesPerUser = "messages_per_user_per_second";
     /// A tenant has too many connections.
     ConnectionsPerTenant = "connections_per_tenant_max";
     /// A tenant sends too many commands and requests.

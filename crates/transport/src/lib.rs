@@ -14,6 +14,7 @@ mod body;
 mod client_stream;
 mod cors;
 mod counters;
+mod deadlines;
 mod floods;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -49,6 +50,7 @@ pub use client_stream::ClientStream;
 pub use counters::{
     DURATION_BOUNDS_SECONDS, Limit, OpenCount, RefusedBefore, TransportCounters, TransportFigures, Via,
 };
+pub use deadlines::{Deadline, Deadlines};
 pub use json_body::JsonBody;
 pub use keyed_rate::KeyedRate;
 pub use listener::{Listener, ListenerOptions, with_problem_fallbacks};
