@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Map, Value, json};
 use tidings_access::{
-    JwtSecret, JwtSigner, JwtVerifier, ServiceScope, TOKEN_BYTES_MAX, TokenError, UserId, UserTokenRules,
-    install_crypto_provider,
+    JwtSecret, JwtSigner, JwtVerifier, ROOM_BYTES_MAX, ROOM_CLAIMS_MAX, ServiceScope, TOKEN_BYTES_MAX,
+    TokenError, UserId, UserTokenRules, install_crypto_provider,
 };
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -91,6 +91,32 @@ fn users_claims() {
     ];
     for (claims, expected) in cases {
         assert_eq!(judge(&claims, &UserTokenRules::default()), expected, "{claims}");
+    }
+}
+
+#[test]
+fn rooms_that_a_token_opens() {
+    let entries = |count| vec!["execution:1"; count];
+    let long = |bytes: usize| "x".repeat(bytes);
+    let cases = [
+        (json!([]), 0),
+        (json!(["execution:1", "workflow:*"]), 2),
+        (json!(entries(ROOM_CLAIMS_MAX)), ROOM_CLAIMS_MAX),
+        (json!([long(ROOM_BYTES_MAX)]), 1),
+        // What is of another form, or out of bounds, is the application's own and opens nothing.
+        (json!(entries(ROOM_CLAIMS_MAX + 1)), 0),
+        (json!(["execution:1", long(ROOM_BYTES_MAX + 1)]), 0),
+        (json!(["execution:1", 7]), 0),
+        (json!([["execution:1"]]), 0),
+        (json!("execution:1"), 0),
+        (json!({"execution:1": true}), 0),
+        (json!(12), 0),
+        (json!(null), 0),
+    ];
+    for (rooms, expected) in cases {
+        let token = token(&with("rooms", rooms.clone()));
+        let claims = verifier().verify_user_at(&token, &UserTokenRules::default(), NOW);
+        assert_eq!(claims.unwrap().rooms.len(), expected, "{rooms}");
     }
 }
 

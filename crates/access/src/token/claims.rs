@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::TokenError;
-use crate::UserId;
+use crate::{ROOM_BYTES_MAX, ROOM_CLAIMS_MAX, UserId};
 
 /// The claims of a verified user token.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Claims {
     pub iss: Option<String>,
     /// Scopes: the words of the `scope` claim.
     pub scope: Vec<String>,
-    /// Rooms the issuer opens to the user; a final `*` stands for any ending.
+    /// Rooms the issuer opens to the user; a final `*` stands for any ending. At most [`ROOM_CLAIMS_MAX`].
     pub rooms: Vec<String>,
     /// All other claims.
     pub other: Map<String, Value>,
@@ -133,6 +133,10 @@ pub(super) struct RawClaims {
 impl RawClaims {
     /// A claim of a wrong form refuses the token: what is meant to restrict must not be skipped unread.
     pub(super) fn parse(mut claims: Map<String, Value>) -> Result<RawClaims, TokenError> {
+        let rooms = claims.get("rooms").and_then(rooms);
+        if rooms.is_some() {
+            claims.remove("rooms");
+        }
         Ok(RawClaims {
             sub: claims.remove("sub").map(subject).transpose()?,
             exp: claims.remove("exp").map(|value| seconds(&value)).transpose()?,
@@ -147,15 +151,7 @@ impl RawClaims {
             iss: claims.remove("iss").map(text).transpose()?,
             scope: claims.remove("scope").map(words).transpose()?.unwrap_or_default(),
             kind: claims.remove("type"),
-            // An application may use `rooms` for something of its own; then it opens no room.
-            rooms: match claims.get("rooms") {
-                Some(Value::Array(_)) => claims
-                    .remove("rooms")
-                    .map(one_or_more)
-                    .transpose()?
-                    .unwrap_or_default(),
-                _ => Vec::new(),
-            },
+            rooms: rooms.unwrap_or_default(),
             other: claims,
         })
     }
@@ -202,6 +198,21 @@ fn one_or_more(value: Value) -> Result<Vec<String>, TokenError> {
         Value::Array(values) => values.into_iter().map(text).collect(),
         _ => Err(TokenError::Invalid),
     }
+}
+
+/// What `rooms` lists. An application may use the claim for something of its own; then it opens no room, and neither does
+/// one that is out of bounds.
+fn rooms(value: &Value) -> Option<Vec<String>> {
+    let Value::Array(entries) = value else {
+        return None;
+    };
+    let entry = |value: &Value| {
+        let text = value.as_str().filter(|text| text.len() <= ROOM_BYTES_MAX)?;
+        Some(text.to_owned())
+    };
+    (entries.len() <= ROOM_CLAIMS_MAX)
+        .then(|| entries.iter().map(entry).collect())
+        .flatten()
 }
 
 fn words(value: Value) -> Result<Vec<String>, TokenError> {
