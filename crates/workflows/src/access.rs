@@ -1,17 +1,28 @@
 //! The store's answer to who owns what.
 
-use tidings_access::{BoxFuture, Ownership, RoomKind, RoomTarget, UserId};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_access::{
+    BoxFuture, Ownership, RegistryRule, RoomKind, RoomRule, RoomTarget, Unanswered, UserId,
+};
 use tidings_store::{ExecutionId, OwnerId, Store, StoreError, WorkflowId};
 
+/// The rule `registry`: executions and workflows are open to those who own them in the store. Its answers hold for so long;
+/// `None`: until the gateway is told of another owner.
+pub fn registry_rule(store: Store, holds: Option<Duration>) -> Arc<dyn RoomRule> {
+    Arc::new(RegistryRule::new(StoreOwnership(store), holds))
+}
+
 /// Ownership as it is registered in the store.
-pub(crate) struct StoreOwnership(pub(crate) Store);
+pub(crate) struct StoreOwnership(Store);
 
 impl Ownership for StoreOwnership {
-    fn owns<'a>(&'a self, user: &'a UserId, room: RoomTarget<'a>) -> BoxFuture<'a, bool> {
+    fn owns<'a>(&'a self, user: &'a UserId, room: RoomTarget<'a>) -> BoxFuture<'a, Result<bool, Unanswered>> {
         Box::pin(async move {
-            self.registered(user, room).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "access to a room is denied because the store did not answer");
-                false
+            self.registered(user, room).await.map_err(|error| {
+                tracing::warn!(%error, "the store did not answer who owns a room");
+                Unanswered
             })
         })
     }

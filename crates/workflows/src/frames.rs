@@ -52,6 +52,26 @@ pub(crate) fn pong(now: Timestamp) -> Frame {
     })
 }
 
+/// The token expires at that time: the client should send another one.
+pub(crate) fn expiring(at: Timestamp) -> Frame {
+    about_token("expiring", at)
+}
+
+/// The connection rests on another token now, which expires at that time.
+pub(crate) fn refreshed(at: Timestamp) -> Frame {
+    about_token("refreshed", at)
+}
+
+fn about_token(kind: &str, at: Timestamp) -> Frame {
+    object(80, |text| {
+        text.extend_from_slice(br#"{"type":""#);
+        text.extend_from_slice(kind.as_bytes());
+        text.extend_from_slice(br#"","expires_at":""#);
+        at.push_to(text);
+        text.push(b'"');
+    })
+}
+
 /// One text for all that a user may not enter, whether it exists or not.
 pub(crate) fn access_denied(room: RoomText<'_>) -> Frame {
     error_about("Access denied to room", room)
@@ -70,6 +90,16 @@ fn error_about(message: &str, room: RoomText<'_>) -> Frame {
 
 pub(crate) fn missing_room_id() -> Frame {
     error("Missing room_id")
+}
+
+/// One text for all that can be wrong with a token.
+pub(crate) fn invalid_token() -> Frame {
+    error("Invalid token")
+}
+
+/// The message before was not handled.
+pub(crate) fn rate_limited() -> Frame {
+    error("Rate limited")
 }
 
 pub(crate) fn invalid_json() -> Frame {

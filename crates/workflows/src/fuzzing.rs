@@ -16,6 +16,7 @@ pub fn message(text: &str) -> Option<(String, Option<Asked<'_>>)> {
     Some(match ClientMessage::parse(text).ok()? {
         ClientMessage::Subscribe(asked) => ("subscribe".to_owned(), asked.map(room)),
         ClientMessage::Unsubscribe(asked) => ("unsubscribe".to_owned(), asked.map(room)),
+        ClientMessage::Refresh(_) => ("refresh".to_owned(), None),
         ClientMessage::Ping => ("ping".to_owned(), None),
         ClientMessage::Unknown(kind) => (kind.into_owned(), None),
     })

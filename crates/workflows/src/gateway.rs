@@ -7,18 +7,23 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
-use tidings_access::{Authenticator, Claims, RegistryRule, RoomAccess, RoomRule, TokenError, TokenStamp};
+use tidings_access::{
+    AnswersAbout, Authenticator, Claims, RoomAccess, RoomTarget, TokenError, TokenStamp, UserId,
+};
 use tidings_bus::{Bus, BusError};
-use tidings_hub::{Connection, Event};
+use tidings_hub::{Connection, Event, RoomName};
 use tidings_store::{Clock, Store};
-use tidings_transport::{LiveToken, LiveTokens, Transport, get_stream};
+use tidings_transport::{KeyedRate, LiveToken, LiveTokens, Transport, get_stream};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::access::StoreOwnership;
 use crate::directory::Directory;
+use crate::recheck::{Invalidated, RecheckCounters, Rechecked};
 use crate::turns::Turns;
-use crate::{WorkflowsEncodings, handshake, http, sse};
+use crate::warnings::Warnings;
+use crate::{WorkflowsEncodings, handshake, http, recheck, sse, warnings};
 
 /// What the gateway is made of.
 pub struct WorkflowsParts {
@@ -30,6 +35,8 @@ pub struct WorkflowsParts {
     pub store: Store,
     /// Verifies the tokens of users, operators and services. Those of users without expiry are refused here.
     pub authenticator: Authenticator,
+    /// Who may enter which room.
+    pub access: RoomAccess,
     /// What [`WorkflowsEncodings::register`] gave.
     pub encodings: WorkflowsEncodings,
     /// What one connection and one user may have.
@@ -45,6 +52,15 @@ pub struct WorkflowsLimits {
     pub rooms_per_connection_max: usize,
     /// Connections of one user; beyond it, 4429.
     pub connections_per_user_max: usize,
+    /// Rooms that the connections of one user may be in together, the user's own not counted.
+    pub rooms_per_user_max: usize,
+    /// Messages that the connections of one user may send together each second, over time; beyond it, they are told, and
+    /// 4429 if they go on.
+    pub messages_per_user_per_second: u32,
+    /// How many of them may come at once.
+    pub messages_per_user_burst: u32,
+    /// How long a connection stays in a room whose answer has ended while a rule cannot be asked.
+    pub outage_grace: Duration,
     /// How long after the expiry of its token a connection is closed.
     pub expiry_grace: Duration,
 }
@@ -54,6 +70,10 @@ impl Default for WorkflowsLimits {
         WorkflowsLimits {
             rooms_per_connection_max: 128,
             connections_per_user_max: 100,
+            rooms_per_user_max: 1_000,
+            messages_per_user_per_second: 500,
+            messages_per_user_burst: 1_000,
+            outage_grace: Duration::ZERO,
             expiry_grace: Duration::from_secs(25),
         }
     }
@@ -74,31 +94,67 @@ pub(crate) struct Inner {
     clock: Clock,
     pub(crate) directory: Directory,
     pub(crate) tokens: LiveTokens<TokenStamp>,
+    pub(crate) warnings: Warnings,
+    pub(crate) rechecks: RecheckCounters,
+    pub(crate) message_rate: KeyedRate<UserId>,
     /// Lock order: a workflow's turn, then an execution's, then a member's.
     pub(crate) workflow_turns: Turns,
     pub(crate) execution_turns: Turns,
 }
 
 impl Workflows {
-    /// Brings the parts together and starts watching over expiries.
+    /// Brings the parts together and starts watching over expiries, of tokens and of answers about rooms.
     pub fn new(parts: WorkflowsParts) -> Workflows {
-        let registry: Arc<dyn RoomRule> = Arc::new(RegistryRule::new(StoreOwnership(parts.store.clone())));
         let clock = parts.clock.clone();
         let now_ms = move || clock.now().as_millis();
-        Workflows(Arc::new(Inner {
+        let limits = parts.limits;
+        let workflows = Workflows(Arc::new(Inner {
             bus: parts.bus,
             store: parts.store,
             authenticator: parts.authenticator.requiring_expiry(),
-            access: RoomAccess::new([registry]),
+            access: parts.access,
             encodings: parts.encodings,
-            limits: parts.limits,
             clock: parts.clock,
-            directory: Directory::new(parts.limits.connections_per_user_max),
-            tokens: LiveTokens::start(&parts.transport, parts.limits.expiry_grace, now_ms),
+            directory: Directory::new(limits.connections_per_user_max, limits.rooms_per_user_max),
+            tokens: LiveTokens::start(&parts.transport, limits.expiry_grace, now_ms),
+            warnings: Warnings::default(),
+            rechecks: RecheckCounters::default(),
+            message_rate: KeyedRate::per_second(
+                limits.messages_per_user_per_second,
+                limits.messages_per_user_burst,
+            ),
             workflow_turns: Turns::new(),
             execution_turns: Turns::new(),
+            limits,
             transport: parts.transport,
-        }))
+        }));
+        workflows.sweep(recheck::SWEEP_INTERVAL, async |gateway: Arc<Inner>| {
+            gateway.recheck_due(Instant::now()).await;
+        });
+        workflows.sweep(warnings::SWEEP_INTERVAL, async |gateway: Arc<Inner>| {
+            gateway.warn_due(gateway.now().as_millis()).await;
+        });
+        workflows
+    }
+
+    /// Takes a step again and again, until the transport shuts down.
+    fn sweep<Step>(&self, interval: Duration, step: impl Fn(Arc<Inner>) -> Step + Send + 'static)
+    where
+        Step: Future<Output = ()> + Send,
+    {
+        let gateway = self.0.clone();
+        let shutdown = gateway.transport.shutdown().clone();
+        let steps = async move {
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                step(gateway.clone()).await;
+            }
+        };
+        self.0.transport.spawn(async move {
+            shutdown.run_until_cancelled(steps).await;
+        });
     }
 
     /// All routes but `/health`, which belongs to the listener.
@@ -122,6 +178,37 @@ impl Workflows {
     /// Connections at this moment.
     pub fn connections(&self) -> usize {
         self.0.directory.connections()
+    }
+
+    /// Forgets answers about rooms and asks again about the connections that are in them by such ones. When it is done,
+    /// nothing published afterwards reaches those who may not be there any more. It goes on if the caller does not wait.
+    pub async fn invalidate(&self, user: Option<UserId>, room: Option<RoomName>) -> Invalidated {
+        let (done, waiting) = oneshot::channel();
+        let gateway = self.0.clone();
+        self.0.transport.spawn(async move {
+            let target = room.as_ref().map(|room| RoomTarget::parse(room.as_str()));
+            // Of a room that nobody may enter there are no answers.
+            if target == Some(None) {
+                return;
+            }
+            let about = AnswersAbout {
+                user: user.as_ref(),
+                room: target.flatten(),
+            };
+            // Nobody waits for the answer if the caller has gone.
+            let _ = done.send(gateway.invalidate(about).await);
+        });
+        waiting.await.unwrap_or_default()
+    }
+
+    /// What became of memberships whose rules were asked again.
+    pub fn rechecked(&self) -> Rechecked {
+        self.0.rechecks.figures()
+    }
+
+    /// Memberships about which the rules will be asked again.
+    pub fn answers(&self) -> usize {
+        self.0.directory.answers_count()
     }
 
     /// Closes, with 4403, the connections whose token is among what the authenticator says is revoked.

@@ -30,8 +30,9 @@ pub(crate) async fn open(
         Err(code) => upgrade.refuse(transport, code),
         Ok(claims) => {
             let gateway = workflows.0.clone();
-            upgrade.accept(transport, Gateway::Workflows, |connection| {
-                Session::open(gateway, claims, connection)
+            let is_to_be_warned = wants_warning(&uri);
+            upgrade.accept(transport, Gateway::Workflows, move |connection| {
+                Session::open(gateway, claims, is_to_be_warned, connection)
             })
         }
     }
@@ -63,17 +64,38 @@ pub(crate) fn refusal(error: TokenError) -> CloseCode {
 
 /// The first `token` of the query, unless it is empty.
 pub(crate) fn from_query(uri: &Uri) -> Option<String> {
+    first(uri, "token").filter(|token| !token.is_empty())
+}
+
+/// Whether the client asks to be told before its token expires.
+pub(crate) fn wants_warning(uri: &Uri) -> bool {
+    first(uri, "warn").is_some_and(|value| value == "1")
+}
+
+/// The first value of a parameter.
+fn first(uri: &Uri, name: &str) -> Option<String> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
-    pairs
-        .into_iter()
-        .find(|(key, _)| key == "token")
-        .map(|(_, token)| token)
-        .filter(|token| !token.is_empty())
+    let (_, value) = pairs.into_iter().find(|(key, _)| key == name)?;
+    Some(value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn warnings_are_asked_for() {
+        for (target, expected) in [
+            ("/api/v1/ws?token=a&warn=1", true),
+            ("/api/v1/ws?warn=1&warn=0", true),
+            ("/api/v1/ws?warn=0&warn=1", false),
+            ("/api/v1/ws?warn", false),
+            ("/api/v1/ws?warn=true", false),
+            ("/api/v1/ws", false),
+        ] {
+            assert_eq!(wants_warning(&target.parse().unwrap()), expected, "{target}");
+        }
+    }
 
     #[test]
     fn tokens_of_the_query() {

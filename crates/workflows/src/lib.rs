@@ -10,6 +10,7 @@
 //! Invariant: a room that a user may not enter and one that does not exist get the same bytes after the same lookup.
 
 mod access;
+mod answers;
 mod directory;
 mod encoding;
 mod frames;
@@ -20,6 +21,7 @@ mod handshake;
 mod http;
 mod member;
 mod messages;
+mod pace;
 mod recheck;
 mod session;
 mod sse;
@@ -27,6 +29,9 @@ mod sse;
 mod tests;
 mod turns;
 mod updates;
+mod warnings;
 
+pub use access::registry_rule;
 pub use encoding::WorkflowsEncodings;
 pub use gateway::{Workflows, WorkflowsLimits, WorkflowsParts};
+pub use recheck::{Invalidated, Rechecked};

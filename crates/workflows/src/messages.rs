@@ -13,6 +13,8 @@ pub(crate) enum ClientMessage<'a> {
     Subscribe(Option<AskedRoom<'a>>),
     /// Leave a room.
     Unsubscribe(Option<AskedRoom<'a>>),
+    /// Go on with this token; none if there is no text.
+    Refresh(Option<Cow<'a, str>>),
     /// Are you there?
     Ping,
     /// Another type, or none.
@@ -40,6 +42,13 @@ struct Envelope<'a> {
     room_id: Option<&'a RawValue>,
 }
 
+/// Read for a refresh alone: elsewhere the key is unknown, and ignored whatever it is.
+#[derive(Deserialize)]
+struct Refresh<'a> {
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+}
+
 impl<'a> ClientMessage<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<ClientMessage<'a>, NotJson> {
         // serde would also take an array for a struct.
@@ -53,6 +62,7 @@ impl<'a> ClientMessage<'a> {
             "subscribe" => ClientMessage::Subscribe(room()),
             "unsubscribe" => ClientMessage::Unsubscribe(room()),
             "ping" => ClientMessage::Ping,
+            "refresh" => ClientMessage::Refresh(token_of(text)),
             _ => ClientMessage::Unknown(kind),
         })
     }
@@ -71,6 +81,11 @@ impl<'a> AskedRoom<'a> {
 /// A JSON string, borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn token_of(text: &str) -> Option<Cow<'_, str>> {
+    let Refresh { token } = serde_json::from_str(text).ok()?;
+    Some(serde_json::from_str::<Text<'_>>(token?.get()).ok()?.0)
+}
 
 /// The type as text; what is no string is shown as the JSON it is.
 fn kind_of(kind: Option<&RawValue>) -> Cow<'_, str> {
@@ -94,6 +109,7 @@ mod tests {
         match ClientMessage::parse(text) {
             Ok(ClientMessage::Subscribe(asked)) => format!("subscribe {}", room(asked)),
             Ok(ClientMessage::Unsubscribe(asked)) => format!("unsubscribe {}", room(asked)),
+            Ok(ClientMessage::Refresh(token)) => format!("refresh {}", token.as_deref().unwrap_or("-")),
             Ok(ClientMessage::Ping) => "ping".to_owned(),
             Ok(ClientMessage::Unknown(kind)) => format!("unknown {kind}"),
             Err(NotJson) => "no json".to_owned(),
@@ -128,6 +144,13 @@ mod tests {
                 r#"{"type":"subscribe","room_id":"\ud800"}"#,
                 r#"subscribe ?"\ud800""#,
             ),
+            (r#"{"type":"refresh","token":"a.b.c"}"#, "refresh a.b.c"),
+            (r#"{"token":"a\u002eb","type":"refresh"}"#, "refresh a.b"),
+            (r#"{"type":"refresh"}"#, "refresh -"),
+            (r#"{"type":"refresh","token":null}"#, "refresh -"),
+            (r#"{"type":"refresh","token":["a"]}"#, "refresh -"),
+            (r#"{"type":"refresh","token":"a","token":"b"}"#, "refresh -"),
+            (r#"{"type":"ping","token":"a","token":"b"}"#, "ping"),
             (r#"{"type":"ping"}"#, "ping"),
             (r#"{"type":"p\u0069ng","room_id":{}}"#, "ping"),
             (r#"{"type":"Ping"}"#, "unknown Ping"),

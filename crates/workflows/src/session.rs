@@ -2,22 +2,29 @@
 
 use std::sync::Arc;
 
-use tidings_access::{Claims, TokenStamp};
+use tidings_access::{Admission, Claims, Decision, OWN_ROOM, TokenStamp};
 use tidings_hub::{Connection, RoomName};
-use tidings_transport::{Incoming, Limit, LiveToken, Protocol};
+use tidings_transport::{Deadline, Incoming, Limit, LiveToken, Protocol};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
+use tokio::time::Instant;
 
 use crate::frames::{self, RoomText};
 use crate::gateway::Inner;
-use crate::member::Member;
+use crate::member::{Member, Membership};
 use crate::messages::{AskedRoom, ClientMessage};
+use crate::pace::{Excess, Pace};
+use crate::warnings;
 
 /// What the gateway keeps for one connection.
 pub(crate) struct Session {
     gateway: Arc<Inner>,
     member: Arc<Member>,
-    _token: LiveToken<TokenStamp>,
+    token: LiveToken<TokenStamp>,
+    /// When it is warned of its token's expiry, if it asked for that; perhaps long ago.
+    warning: Option<Deadline>,
+    /// What it was told of sending too fast.
+    pace: Option<Box<Pace>>,
 }
 
 /// Why a connection does not get into a room.
@@ -27,6 +34,8 @@ pub(crate) enum NoEntry {
     Denied,
     /// The connection is in as many rooms as it may be.
     TooManyRooms,
+    /// The user's connections are in as many rooms as they may be together.
+    TooManyRoomsOfUser,
 }
 
 impl Session {
@@ -34,44 +43,107 @@ impl Session {
     pub(crate) async fn open(
         gateway: Arc<Inner>,
         claims: Claims,
+        is_to_be_warned: bool,
         connection: Arc<Connection>,
     ) -> Result<Session, CloseCode> {
         let token = gateway.enter(&claims, &connection)?;
+        let expiry_s = claims.exp.filter(|_| is_to_be_warned);
         let member = Arc::new(Member::new(claims, connection.clone()));
         let counters = gateway.transport.counters();
         gateway.directory.enter(&member).map_err(|_| {
             counters.reached(Limit::ConnectionsPerUser);
             CloseCode::RateLimited
         })?;
+        let encoding = gateway.encodings.json;
+        // From here on dropping the session undoes all of it.
+        let mut session = Session {
+            gateway,
+            member,
+            token,
+            warning: None,
+            pace: None,
+        };
+        let Session { gateway, member, .. } = &session;
         let room = member.own_room();
-        gateway.directory.join(&member, &room);
+        let own = Admission {
+            rule: OWN_ROOM,
+            holds: None,
+        };
+        // One's own room does not count.
+        let _ = gateway.directory.join(member, &room, own);
         let now = gateway.now();
         let opening = Frame::concat([
             frames::connected(connection.id(), now),
             frames::subscribed(RoomText::Name(room.as_str()), now),
         ]);
-        let encoding = gateway.encodings.json;
-        // From here on dropping the session undoes all of it.
-        let session = Session {
-            gateway,
-            member,
-            _token: token,
-        };
         connection.join(room, encoding, Some(opening)).await;
+        // Behind the greeting, because it may be due at once.
+        let warning = expiry_s.map(|expiry_s| gateway.warnings.enter(expiry_s, member));
+        session.warning = warning;
         Ok(session)
     }
 
-    async fn handle(&self, text: Option<&str>) {
+    async fn handle(&mut self, text: Option<&str>) -> Result<(), CloseCode> {
         let connection = &self.member.connection;
         match text.map(ClientMessage::parse) {
             Some(Ok(ClientMessage::Ping)) => connection.send(frames::pong(self.gateway.now())).await,
             Some(Ok(ClientMessage::Subscribe(Some(room)))) => Box::pin(self.subscribe(room)).await,
             Some(Ok(ClientMessage::Unsubscribe(Some(room)))) => Box::pin(self.unsubscribe(room)).await,
+            Some(Ok(ClientMessage::Refresh(token))) => return Box::pin(self.refresh(token.as_deref())).await,
             Some(Ok(ClientMessage::Subscribe(None) | ClientMessage::Unsubscribe(None))) => {
                 connection.send(frames::missing_room_id()).await;
             }
             Some(Ok(ClientMessage::Unknown(kind))) => connection.send(frames::unknown_type(&kind)).await,
             Some(Err(_)) | None => connection.send(frames::invalid_json()).await,
+        }
+        Ok(())
+    }
+
+    /// Rests the connection on another token of the same user. What is wrong with one that is refused is not told; the
+    /// connection goes on with the one that it has.
+    async fn refresh(&mut self, token: Option<&str>) -> Result<(), CloseCode> {
+        let (gateway, member) = (self.gateway.clone(), self.member.clone());
+        let verified = match token {
+            Some(token) => gateway.verify_user(token).await.ok(),
+            None => None,
+        };
+        let Some(claims) = verified.filter(|claims| claims.sub == member.user) else {
+            member.connection.send(frames::invalid_token()).await;
+            return Ok(());
+        };
+        let _turn = member.turn().await;
+        let revocations = gateway.authenticator.revocations();
+        let stamp = revocations.stamp(&claims);
+        if !self.token.renew(claims.exp, stamp.clone()) {
+            // The old one has ended the connection.
+            return Ok(());
+        }
+        // It may have been revoked since it was verified, and been looked for before it was in the book.
+        if revocations.has(&stamp) {
+            return Err(CloseCode::Forbidden);
+        }
+        let expiry_s = claims.exp.unwrap_or(i64::MAX);
+        member.renew(claims);
+        let confirmation = frames::refreshed(warnings::expiry(expiry_s));
+        member.connection.send(confirmation).await;
+        if let Some(warning) = self.warning.take() {
+            gateway.warnings.forget(warning);
+            self.warning = Some(gateway.warnings.enter(expiry_s, &member));
+        }
+        let rests_on_claims = |membership: &Membership| gateway.access.reads_claims(membership.rule);
+        gateway.recheck_in_turn(&member, rests_on_claims).await;
+        Ok(())
+    }
+
+    /// What becomes of a message that is one too many of its user's.
+    async fn exceed(&mut self) -> Result<(), CloseCode> {
+        self.gateway.transport.counters().reached(Limit::MessagesPerUser);
+        match Pace::exceeded(&mut self.pace, Instant::now()) {
+            Excess::Told => {
+                self.member.connection.send(frames::rate_limited()).await;
+                Ok(())
+            }
+            Excess::Closed => Err(CloseCode::RateLimited),
         }
     }
 
@@ -85,7 +157,9 @@ impl Session {
         let _turn = member.turn().await;
         match self.admit(&room).await {
             Ok(()) => self.join(room, sent).await,
-            Err(NoEntry::TooManyRooms) => member.connection.send(frames::too_many_rooms(sent)).await,
+            Err(NoEntry::TooManyRooms | NoEntry::TooManyRoomsOfUser) => {
+                member.connection.send(frames::too_many_rooms(sent)).await;
+            }
             Err(NoEntry::Denied) => {
                 let denial = frames::access_denied(sent);
                 if gateway.directory.part(member, &room) {
@@ -109,16 +183,27 @@ impl Session {
     /// Decides about a room and notes the membership. The caller holds the member's turn until the hub has been told.
     async fn admit(&self, room: &RoomName) -> Result<(), NoEntry> {
         let Session { gateway, member, .. } = self;
+        let counters = gateway.transport.counters();
         let (is_in, rooms) = member.standing(room);
         if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
-            gateway.transport.counters().reached(Limit::RoomsPerConnection);
+            counters.reached(Limit::RoomsPerConnection);
             return Err(NoEntry::TooManyRooms);
         }
-        if !gateway.access.may_enter(&member.claims, room.as_str()).await {
-            return Err(NoEntry::Denied);
+        let too_many = || {
+            counters.reached(Limit::RoomsPerUser);
+            NoEntry::TooManyRoomsOfUser
+        };
+        // Asked before the rules are, so that the answer does not tell what they would have said.
+        if !is_in && gateway.directory.is_full(&member.user) && *room != member.own_room() {
+            return Err(too_many());
         }
-        gateway.directory.join(member, room);
-        Ok(())
+        match gateway.access.decide(&member.claims(), room.as_str()).await {
+            Decision::Allowed(admission) => gateway
+                .directory
+                .join(member, room, admission)
+                .map_err(|_| too_many()),
+            Decision::Denied { .. } => Err(NoEntry::Denied),
+        }
     }
 
     async fn join(&self, room: RoomName, named: RoomText<'_>) {
@@ -145,17 +230,22 @@ impl Session {
 
 impl Protocol for Session {
     async fn receive(&mut self, message: Incoming) -> Result<(), CloseCode> {
+        if !self.gateway.message_rate.take(&self.member.user) {
+            return Box::pin(self.exceed()).await;
+        }
         // Clients that send JSON as binary messages mean the same by it.
         match &message {
             Incoming::Text(text) => self.handle(Some(text)).await,
             Incoming::Binary(bytes) => self.handle(std::str::from_utf8(bytes).ok()).await,
         }
-        Ok(())
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(warning) = self.warning {
+            self.gateway.warnings.forget(warning);
+        }
         self.gateway.directory.leave(&self.member);
     }
 }

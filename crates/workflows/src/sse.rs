@@ -1,18 +1,14 @@
 //! `/api/v1/sse`: a connection that names its rooms when it opens, and says nothing afterwards.
 
-use std::sync::Arc;
-
 use axum::extract::{Query, State};
 use axum::http::Uri;
 use axum::response::Response;
-use tidings_access::Claims;
-use tidings_hub::{Connection, Gateway, RoomName};
+use tidings_hub::{Gateway, RoomName};
 use tidings_transport::{SseRefusal, SseRequest};
 use tidings_wire::close_code::CloseCode;
 
 use crate::Workflows;
-use crate::gateway::Inner;
-use crate::handshake::{token, verify};
+use crate::handshake::{token, verify, wants_warning};
 use crate::session::{NoEntry, Session};
 
 pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest) -> Response {
@@ -28,18 +24,16 @@ pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest
         return request.refuse(transport, too_many_rooms());
     }
     let gateway = workflows.0.clone();
-    let start = async move |connection| start(gateway, claims, rooms, connection).await;
+    let is_to_be_warned = wants_warning(request.uri());
+    let start = async move |connection| {
+        let session = Session::open(gateway, claims, is_to_be_warned, connection).await?;
+        enter(session, rooms).await
+    };
     request.accept(transport, Gateway::Workflows, start).await
 }
 
 /// A stream is in all of the rooms that it asks for, or it is not opened: it could not ask again.
-async fn start(
-    gateway: Arc<Inner>,
-    claims: Claims,
-    rooms: Vec<Option<RoomName>>,
-    connection: Arc<Connection>,
-) -> Result<Session, SseRefusal> {
-    let session = Session::open(gateway, claims, connection).await?;
+async fn enter(session: Session, rooms: Vec<Option<RoomName>>) -> Result<Session, SseRefusal> {
     for (place, room) in rooms.into_iter().enumerate() {
         let entry = match room {
             Some(room) => session.enter(room).await,
@@ -48,6 +42,7 @@ async fn start(
         entry.map_err(|no_entry| match no_entry {
             NoEntry::Denied => denied(place),
             NoEntry::TooManyRooms => too_many_rooms(),
+            NoEntry::TooManyRoomsOfUser => SseRefusal::from(CloseCode::RateLimited).detail("Too many rooms"),
         })?;
     }
     Ok(session)

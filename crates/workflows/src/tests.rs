@@ -1,9 +1,13 @@
 //! The gateway in process, on a real hub and a real store.
 
+mod answers;
 mod fixture;
 mod handshakes;
+mod lifetime;
+mod limits;
 mod ownership;
 mod reports;
 mod routes;
 mod sessions;
 mod streams;
+mod table_rule;

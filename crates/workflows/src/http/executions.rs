@@ -85,7 +85,7 @@ pub(super) async fn put(
             .map_err(refusal::of_store)?;
         // The owner before must not see what happens from now on.
         if let Some(previous) = &put.previous_owner {
-            gateway.recheck(previous).await;
+            gateway.recheck_owner(previous).await;
         }
         if put.progress_changed {
             let event = updates::execution(&put.execution, gateway.now());

@@ -45,7 +45,7 @@ pub(super) async fn put(
         let put = gateway.store.put_workflow(new).await.map_err(refusal::of_store)?;
         // The owner before must not see what the new one puts.
         if let Some(previous) = &put.previous_owner {
-            gateway.recheck(previous).await;
+            gateway.recheck_owner(previous).await;
         }
         let (status, change) = if put.created {
             (StatusCode::CREATED, WorkflowChange::Created)
@@ -81,9 +81,9 @@ pub(super) async fn delete(
         let event = updates::workflow(&workflow, WorkflowChange::Deleted, gateway.now());
         let published = gateway.publish(event).await;
         // Nobody owns what is gone, and who registers the same id next is another owner.
-        gateway.recheck(&workflow.owner_id).await;
+        gateway.recheck_owner(&workflow.owner_id).await;
         for owner in owners {
-            gateway.recheck(&owner).await;
+            gateway.recheck_owner(&owner).await;
         }
         published.map_err(refusal::of_bus)?;
         Ok(Json(workflow))

@@ -8,7 +8,9 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
-use tidings_access::{Authenticator, Claims, JwtSecret, JwtSigner, ServiceScope, UserId};
+use tidings_access::{
+    Authenticator, ClaimRule, Claims, JwtSecret, JwtSigner, RoomAccess, RoomRule, ServiceScope, UserId,
+};
 use tidings_bus::MemoryBus;
 use tidings_hub::{Connection, Gateway, Hub, HubBuilder, HubLimits, Registration};
 use tidings_store::{Clock, Store, StoreOptions};
@@ -20,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::session::Session;
-use crate::{Workflows, WorkflowsEncodings, WorkflowsLimits, WorkflowsParts};
+use crate::{Workflows, WorkflowsEncodings, WorkflowsLimits, WorkflowsParts, registry_rule};
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -44,6 +46,18 @@ impl Fixture {
     }
 
     pub(super) async fn with(limits: WorkflowsLimits) -> Fixture {
+        Fixture::with_access(limits, |store| {
+            let rules: [Arc<dyn RoomRule>; 2] = [registry_rule(store, None), Arc::new(ClaimRule)];
+            RoomAccess::new(rules)
+        })
+        .await
+    }
+
+    /// One with rules of its own.
+    pub(super) async fn with_access(
+        limits: WorkflowsLimits,
+        access: impl FnOnce(Store) -> RoomAccess,
+    ) -> Fixture {
         let secret = JwtSecret::new("0123456789abcdef0123456789abcdef").unwrap();
         // Tokens are signed by the real clock.
         let now_ms = Arc::new(AtomicI64::new(Clock::system().now().as_millis()));
@@ -52,8 +66,9 @@ impl Fixture {
         let mut builder = HubBuilder::new(HubLimits::default(), 2);
         let encodings = WorkflowsEncodings::register(&mut builder);
         let hub = builder.start();
+        // Longer than any test lets the time pass.
         let times = HeartbeatTimes {
-            interval: Duration::from_secs(25),
+            interval: Duration::from_hours(24),
             timeout: Duration::from_secs(20),
         };
         let transport = Transport::new(
@@ -66,10 +81,12 @@ impl Fixture {
         );
         let mut options = StoreOptions::new("sqlite::memory:");
         options.clock = clock.clone();
+        let store = Store::open_with(options).await.unwrap();
         let workflows = Workflows::new(WorkflowsParts {
             transport,
             bus: Arc::new(MemoryBus::new(hub.clone())),
-            store: Store::open_with(options).await.unwrap(),
+            access: access(store.clone()),
+            store,
             authenticator: Authenticator::local(&secret),
             encodings,
             limits,
@@ -92,8 +109,14 @@ impl Fixture {
     }
 
     pub(super) fn user_token(&self, user: &str) -> String {
+        self.token_for(user, &[], 60)
+    }
+
+    /// A token that opens these rooms.
+    pub(super) fn token_for(&self, user: &str, rooms: &[&str], ttl_s: u64) -> String {
         let user = UserId::new(user).unwrap();
-        let token = self.signer.sign_user(&user, Duration::from_mins(1), Map::new());
+        let claims = Map::from_iter([("rooms".to_owned(), rooms.into())]);
+        let token = self.signer.sign_user(&user, Duration::from_secs(ttl_s), claims);
         token.unwrap().reveal().to_owned()
     }
 
@@ -104,8 +127,17 @@ impl Fixture {
 
     /// A client whose token expires in a minute, its opening frames not yet read.
     pub(super) async fn open(&self, user: &str) -> Result<Client, CloseCode> {
+        self.open_with(self.claims(user), false).await
+    }
+
+    /// Claims of a token that expires in a minute.
+    pub(super) fn claims(&self, user: &str) -> Claims {
         let mut claims = Claims::for_user(UserId::new(user).unwrap());
         claims.exp = Some(self.workflows.0.now_s() + 60);
+        claims
+    }
+
+    pub(super) async fn open_with(&self, claims: Claims, is_to_be_warned: bool) -> Result<Client, CloseCode> {
         let registration = Registration {
             gateway: Gateway::Workflows,
             heartbeat: self.workflows.0.transport.websocket_heartbeat(),
@@ -113,7 +145,8 @@ impl Fixture {
             window: None,
         };
         let connection = self.hub.open(registration).unwrap();
-        let session = Session::open(self.workflows.0.clone(), claims, connection.clone()).await?;
+        let gateway = self.workflows.0.clone();
+        let session = Session::open(gateway, claims, is_to_be_warned, connection.clone()).await?;
         Ok(Client {
             session,
             connection,
@@ -123,9 +156,14 @@ impl Fixture {
 
     /// A client that has read its opening frames.
     pub(super) async fn client(&self, user: &str) -> Client {
-        let mut client = self.open(user).await.unwrap();
+        self.client_with(self.claims(user), false).await
+    }
+
+    pub(super) async fn client_with(&self, claims: Claims, is_to_be_warned: bool) -> Client {
+        let room = format!("user:{}", claims.sub);
+        let mut client = self.open_with(claims, is_to_be_warned).await.unwrap();
         assert_eq!(client.json().await["type"], "connection");
-        assert_eq!(client.json().await["room_id"], format!("user:{user}"));
+        assert_eq!(client.json().await["room_id"], room);
         client
     }
 
