@@ -24,10 +24,10 @@ use crate::config::{Config, Mode};
 use crate::failure::{Failure, Outcome};
 use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
-use crate::metrics::{Metrics, Readings};
-use crate::operators::{self, Operators};
+use crate::metrics::{AccessReadings, Metrics, Readings};
+use crate::operators::{self, Invalidate, Operators};
 use crate::sources::Sources;
-use crate::{backups, compliance, hub, openapi, readings};
+use crate::{backups, compliance, hub, openapi, readings, rules};
 
 /// How long writing out what is gathered in memory may take at the end.
 const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -75,7 +75,6 @@ impl Assembly {
         let tracker = TaskTracker::new();
         let transport = transport(config, &hub, connections_max, stop.clone(), &tracker);
         let authenticator = authentication.authenticator.clone();
-        let expiry_grace = Duration::from_millis(config.auth_jwt.expiry_grace_ms);
 
         let flow = Flow::new(
             transport.clone(),
@@ -90,25 +89,18 @@ impl Assembly {
             transport: transport.clone(),
             authenticator: authenticator.clone(),
             encodings: tasks_encodings,
-            settings: TasksSettings {
-                token_required: config.tasks.token_required,
-                stats_token_required: config.server.mode == Mode::Production,
-                connections_per_user_max: config.limits.connections_per_user_max as usize,
-                expiry_grace,
-            },
+            settings: tasks_settings(config),
             clock: Clock::system(),
         });
+        let access = rules::access(config, store)?;
         let workflows = Workflows::new(WorkflowsParts {
             transport: transport.clone(),
             bus: bus.clone(),
             store: store.clone(),
             authenticator: authenticator.clone(),
+            access: access.clone(),
             encodings: workflows_encodings,
-            limits: WorkflowsLimits {
-                rooms_per_connection_max: config.limits.rooms_per_connection_max as usize,
-                connections_per_user_max: config.limits.connections_per_user_max as usize,
-                expiry_grace,
-            },
+            limits: workflows_limits(config),
             clock: Clock::system(),
         });
         let sources = Sources::start(config, bus.clone(), store, &transport, &stop)?;
@@ -126,20 +118,24 @@ impl Assembly {
             memory.clone(),
             tls,
         );
+        let counting = (access.clone(), workflows.clone());
         let operators = Arc::new(Operators::new(
             &config.operators,
             bus.clone(),
             sources.ingest.clone(),
+            invalidate(workflows.clone()),
             authenticator,
             Metrics::new(move || Readings {
                 jwks_refreshes: refreshes(),
+                access: AccessReadings::of(&counting.0, &counting.1),
                 ..read()
             }),
         ));
         // As wire.md has it of the flow gateway.
         let is_development = config.server.mode == Mode::Development;
         let metrics = is_development.then(|| operators::metrics_route(operators.clone()));
-        let health = Arc::new(Health::new(store.clone(), bus, memory, sources.kafka, stop));
+        let health = Health::new(store.clone(), bus, memory, sources.kafka, access, stop);
+        let health = Arc::new(health);
         let ingest_routes = if config.tasks.ingest_listen.is_some() {
             "ingest"
         } else {
@@ -288,6 +284,36 @@ fn transport(
         stop,
         tracker.clone(),
     )
+}
+
+/// How the operators' listener takes back what rules about rooms have said.
+fn invalidate(workflows: Workflows) -> Invalidate {
+    Box::new(move |user, room| {
+        let workflows = workflows.clone();
+        Box::pin(async move { workflows.invalidate(user, room).await })
+    })
+}
+
+fn tasks_settings(config: &Config) -> TasksSettings {
+    TasksSettings {
+        token_required: config.tasks.token_required,
+        stats_token_required: config.server.mode == Mode::Production,
+        connections_per_user_max: config.limits.connections_per_user_max as usize,
+        expiry_grace: Duration::from_millis(config.auth_jwt.expiry_grace_ms),
+    }
+}
+
+fn workflows_limits(config: &Config) -> WorkflowsLimits {
+    let limits = &config.limits;
+    WorkflowsLimits {
+        rooms_per_connection_max: limits.rooms_per_connection_max as usize,
+        connections_per_user_max: limits.connections_per_user_max as usize,
+        rooms_per_user_max: limits.rooms_per_user_max as usize,
+        messages_per_user_per_second: limits.messages_per_user_per_second,
+        messages_per_user_burst: limits.messages_per_user_burst,
+        outage_grace: Duration::from_millis(config.access.outage_grace_ms),
+        expiry_grace: Duration::from_millis(config.auth_jwt.expiry_grace_ms),
+    }
 }
 
 fn flow_limits(config: &Config) -> FlowLimits {

@@ -5,6 +5,7 @@
 //! section's file, with its documentation, its default in each mode and its range; the loader, the checks,
 //! `check-config --print-effective` and the reference page all read that declaration.
 
+mod access;
 mod auth;
 mod backup;
 mod bus;
@@ -44,6 +45,7 @@ mod workflows;
 
 use std::path::PathBuf;
 
+pub(crate) use self::access::{Access, AccessHttp, AccessSql, RuleName};
 pub(crate) use self::auth::Jwt;
 pub(crate) use self::backup::{Backup, BackupPlace};
 pub(crate) use self::bus::Bus;
@@ -88,6 +90,9 @@ pub(crate) struct Config {
     pub(crate) proxies: Proxies,
     pub(crate) tls: Tls,
     pub(crate) auth_jwt: Jwt,
+    pub(crate) access: Access,
+    pub(crate) access_sql: AccessSql,
+    pub(crate) access_http: AccessHttp,
     pub(crate) store: Store,
     pub(crate) backup: Backup,
     pub(crate) bus: Bus,
@@ -122,6 +127,9 @@ impl Config {
             proxies: Proxies::defaults(base),
             tls: Tls::defaults(base),
             auth_jwt: Jwt::defaults(base),
+            access: Access::defaults(base),
+            access_sql: AccessSql::defaults(base),
+            access_http: AccessHttp::defaults(base),
             store: Store::defaults(base),
             backup: Backup::defaults(base),
             bus: Bus::defaults(base),
@@ -137,7 +145,7 @@ impl Config {
     }
 
     /// The sections, in the order people read them.
-    fn sections(&self) -> [&dyn Section; 21] {
+    fn sections(&self) -> [&dyn Section; 24] {
         [
             &self.server,
             &self.log,
@@ -149,6 +157,9 @@ impl Config {
             &self.proxies,
             &self.tls,
             &self.auth_jwt,
+            &self.access,
+            &self.access_sql,
+            &self.access_http,
             &self.store,
             &self.backup,
             &self.bus,
@@ -163,7 +174,7 @@ impl Config {
         ]
     }
 
-    fn sections_mut(&mut self) -> [&mut dyn Section; 21] {
+    fn sections_mut(&mut self) -> [&mut dyn Section; 24] {
         [
             &mut self.server,
             &mut self.log,
@@ -175,6 +186,9 @@ impl Config {
             &mut self.proxies,
             &mut self.tls,
             &mut self.auth_jwt,
+            &mut self.access,
+            &mut self.access_sql,
+            &mut self.access_http,
             &mut self.store,
             &mut self.backup,
             &mut self.bus,

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tidings_access::RoomAccess;
 use tidings_bus::Bus;
 use tidings_sources::kafka::KafkaStatus;
 use tidings_store::Store;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::memory::Memory;
+use crate::rules::{self, RuleAway};
 use crate::time;
 
 /// How long a part may take to say that it works.
@@ -29,6 +31,7 @@ pub(crate) struct Health {
     bus: Arc<dyn Bus>,
     memory: Arc<Memory>,
     kafka: Option<Arc<KafkaStatus>>,
+    access: RoomAccess,
     stop: CancellationToken,
     is_started: AtomicBool,
 }
@@ -47,6 +50,7 @@ impl Health {
         bus: Arc<dyn Bus>,
         memory: Arc<Memory>,
         kafka: Option<Arc<KafkaStatus>>,
+        access: RoomAccess,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -54,6 +58,7 @@ impl Health {
             bus,
             memory,
             kafka,
+            access,
             stop,
             is_started: AtomicBool::new(false),
         }
@@ -64,10 +69,13 @@ impl Health {
         self.is_started.store(true, Ordering::Relaxed);
     }
 
-    /// Sources that nothing comes in from at the moment. Clients are served all the same, so the node is not unready.
+    /// Sources that nothing comes in from at the moment, and rules about rooms that cannot be asked. Clients are served all
+    /// the same, so the node is not unready.
     fn degraded(&self) -> Vec<&'static str> {
         let kafka = self.kafka.as_ref().and_then(|kafka| kafka.failure());
-        kafka.map(|_| "kafka").into_iter().collect()
+        let kafka = kafka.map(|_| "kafka");
+        let rules = rules::states(&self.access).filter(|rule| rule.is_away);
+        kafka.into_iter().chain(rules.map(|rule| rule.part)).collect()
     }
 
     async fn checks(&self) -> [Check; 3] {
@@ -133,7 +141,9 @@ pub(crate) async fn readyz(
     if is_verbose {
         let checks = checks.iter().map(verbose);
         let sources = health.kafka.as_deref().map(kafka);
-        body["checks"] = checks.chain([memory(&health.memory)]).chain(sources).collect();
+        let rules = rules::states(&health.access).map(|state| rule(&state));
+        let others = [memory(&health.memory)].into_iter().chain(sources).chain(rules);
+        body["checks"] = checks.chain(others).collect();
     }
     (status, Json(body))
 }
@@ -166,7 +176,8 @@ pub(crate) struct Body {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     failing: Vec<&'static str>,
-    /// The sources that nothing comes in from at the moment; clients are served all the same.
+    /// The sources that nothing comes in from at the moment, and the rules about rooms that cannot be asked; clients are served
+    /// all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     degraded: Vec<&'static str>,
@@ -268,6 +279,17 @@ fn kafka(status: &KafkaStatus) -> Value {
     });
     if let Some(failure) = failure {
         told["detail"] = failure.into();
+    }
+    told
+}
+
+fn rule(state: &RuleAway) -> Value {
+    let mut told = json!({
+        "name": state.part,
+        "status": if state.is_away { "degraded" } else { "ok" },
+    });
+    if state.is_away {
+        told["detail"] = "it did not answer, and is asked again in a while: who needs it is denied".into();
     }
     told
 }

@@ -24,6 +24,7 @@ mod openapi;
 mod opening;
 mod operators;
 mod readings;
+mod rules;
 mod serve;
 mod shutdown;
 mod signing;

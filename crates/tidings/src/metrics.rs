@@ -3,6 +3,7 @@
 //! Nothing here is on a hot path: whoever counts, counts in its own atomics, and a scrape reads them. No label holds
 //! an id, so the number of series does not grow with use.
 
+mod access;
 mod families;
 mod sources;
 
@@ -14,6 +15,7 @@ use prometheus_client::registry::Registry;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::DeflateFigures;
 
+pub(crate) use self::access::AccessReadings;
 pub(crate) use self::sources::KafkaReadings;
 
 /// The content type of [`Metrics::render`].
@@ -81,6 +83,8 @@ pub(crate) struct Readings {
     pub(crate) events: Vec<(&'static str, &'static str, u64)>,
     /// Kafka, if it is read.
     pub(crate) kafka: Option<KafkaReadings>,
+    /// Access to rooms.
+    pub(crate) access: AccessReadings,
     /// Requests for issuers' keys, by result; none if nobody publishes any.
     pub(crate) jwks_refreshes: Vec<(&'static str, u64)>,
     /// TLS, if a listener speaks it.
@@ -153,9 +157,47 @@ impl<F: Fn() -> Readings + Send + Sync + 'static> Collector for Reader<F> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_access::{BreakerState, CacheFigures, RULE_BOUNDS_SECONDS, RuleFigures, RuleState};
     use tidings_sources::kafka::PartitionLag;
+    use tidings_workflows::Rechecked;
 
     use super::*;
+
+    fn access() -> AccessReadings {
+        AccessReadings {
+            rules: vec![
+                RuleFigures {
+                    name: "claim",
+                    allowed: 1,
+                    nothing: 2,
+                    durations: vec![3; RULE_BOUNDS_SECONDS.len() + 1],
+                    durations_sum_seconds: 0.5,
+                    ..RuleFigures::default()
+                },
+                RuleFigures {
+                    name: "http",
+                    failed: 4,
+                    state: RuleState {
+                        breaker: Some(BreakerState::HalfOpen),
+                        cache: Some(CacheFigures {
+                            entries: 5,
+                            hits: 6,
+                            joined: 7,
+                            misses: 8,
+                        }),
+                    },
+                    ..RuleFigures::default()
+                },
+            ],
+            rechecked: Rechecked {
+                kept: 9,
+                ended: 10,
+                deferred: 11,
+                overdue: 12,
+            },
+            answers: 13,
+        }
+    }
 
     fn readings() -> Readings {
         Readings {
@@ -228,6 +270,7 @@ mod tests {
                     records: 28,
                 }],
             }),
+            access: access(),
             jwks_refreshes: vec![("failed", 1), ("loaded", 22)],
             tls: Some(TlsReadings {
                 handshakes: vec![("completed", 17), ("failed", 18)],
@@ -296,6 +339,37 @@ mod tests {
             "tidings_kafka_partitions 26",
             "tidings_kafka_partitions_paused 27",
             "tidings_kafka_lag_records{topic=\"t\",partition=\"3\"} 28",
+            "tidings_access_decisions_total{rule=\"claim\",outcome=\"allowed\"} 1",
+            "tidings_access_decisions_total{rule=\"claim\",outcome=\"nothing\"} 2",
+            "tidings_access_decisions_total{rule=\"claim\",outcome=\"failed\"} 0",
+            "tidings_access_decisions_total{rule=\"http\",outcome=\"allowed\"} 0",
+            "tidings_access_decisions_total{rule=\"http\",outcome=\"nothing\"} 0",
+            "tidings_access_decisions_total{rule=\"http\",outcome=\"failed\"} 4",
+            "tidings_access_rule_seconds_sum{rule=\"claim\"} 0.5",
+            "tidings_access_rule_seconds_count{rule=\"claim\"} 33",
+            "tidings_access_rule_seconds_bucket{le=\"0.0001\",rule=\"claim\"} 3",
+            "tidings_access_rule_seconds_bucket{le=\"0.0005\",rule=\"claim\"} 6",
+            "tidings_access_rule_seconds_bucket{le=\"0.001\",rule=\"claim\"} 9",
+            "tidings_access_rule_seconds_bucket{le=\"0.005\",rule=\"claim\"} 12",
+            "tidings_access_rule_seconds_bucket{le=\"0.01\",rule=\"claim\"} 15",
+            "tidings_access_rule_seconds_bucket{le=\"0.05\",rule=\"claim\"} 18",
+            "tidings_access_rule_seconds_bucket{le=\"0.1\",rule=\"claim\"} 21",
+            "tidings_access_rule_seconds_bucket{le=\"0.5\",rule=\"claim\"} 24",
+            "tidings_access_rule_seconds_bucket{le=\"1.0\",rule=\"claim\"} 27",
+            "tidings_access_rule_seconds_bucket{le=\"5.0\",rule=\"claim\"} 30",
+            "tidings_access_rule_seconds_bucket{le=\"+Inf\",rule=\"claim\"} 33",
+            "tidings_access_rule_seconds_sum{rule=\"http\"} 0.0",
+            "tidings_access_rule_seconds_count{rule=\"http\"} 0",
+            "tidings_access_breaker_open{rule=\"http\"} 1",
+            "tidings_access_cache_entries{rule=\"http\"} 5",
+            "tidings_access_cache_total{rule=\"http\",result=\"hit\"} 6",
+            "tidings_access_cache_total{rule=\"http\",result=\"joined\"} 7",
+            "tidings_access_cache_total{rule=\"http\",result=\"miss\"} 8",
+            "tidings_access_rechecks_total{outcome=\"kept\"} 9",
+            "tidings_access_rechecks_total{outcome=\"ended\"} 10",
+            "tidings_access_rechecks_total{outcome=\"deferred\"} 11",
+            "tidings_access_rechecks_total{outcome=\"overdue\"} 12",
+            "tidings_access_answers 13",
             "tidings_jwks_refresh_total{result=\"failed\"} 1",
             "tidings_jwks_refresh_total{result=\"loaded\"} 22",
             "tidings_tls_handshakes_total{outcome=\"completed\"} 17",

@@ -1,4 +1,4 @@
-//! The operators' listener: publishing, health, metrics.
+//! The operators' listener: publishing, taking back what rules about rooms have said, health, metrics.
 //!
 //! Everything but health asks for an operator's or service's token; so do metrics, unless only this machine can reach
 //! the listener.
@@ -8,6 +8,7 @@ mod batch;
 mod events;
 mod field;
 mod idempotency;
+mod invalidate;
 mod publish;
 mod refusal;
 mod request;
@@ -30,6 +31,7 @@ use tidings_sources::Ingest;
 use tidings_transport::Problem;
 
 use self::idempotency::IdempotencyKeys;
+pub(crate) use self::invalidate::Invalidate;
 use self::refusal::Refusal;
 use crate::config;
 use crate::health::{self, Health};
@@ -42,6 +44,7 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct Operators {
     bus: Arc<dyn Bus>,
     ingest: Arc<Ingest>,
+    invalidate: Invalidate,
     authenticator: Authenticator,
     metrics: Metrics,
     is_metrics_open: bool,
@@ -53,6 +56,7 @@ impl Operators {
         config: &config::Operators,
         bus: Arc<dyn Bus>,
         ingest: Arc<Ingest>,
+        invalidate: Invalidate,
         authenticator: Authenticator,
         metrics: Metrics,
     ) -> Self {
@@ -60,6 +64,7 @@ impl Operators {
         Self {
             bus,
             ingest,
+            invalidate,
             authenticator,
             metrics,
             is_metrics_open: config.listen.is_loopback(),
@@ -74,6 +79,7 @@ pub(crate) fn routes(operators: Arc<Operators>, health: Arc<Health>) -> Router {
         .route("/api/v1/publish", post(publish::publish))
         .route("/api/v1/batch", post(batch::batch))
         .route("/api/v1/events", post(events::post))
+        .route("/api/v1/access/invalidate", post(invalidate::invalidate))
         // The body is read only once the caller is known.
         .layer(middleware::from_fn(read_body))
         .layer(middleware::from_fn_with_state(Arc::clone(&operators), guard));

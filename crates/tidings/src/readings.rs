@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use tidings_access::RoomAccess;
 use tidings_flow::Flow;
 use tidings_hub::Hub;
 use tidings_sources::kafka::KafkaStatus;
 use tidings_sources::{Ingest, IngestCounters};
 use tidings_transport::{DURATION_BOUNDS_SECONDS, Tls, Transport};
+use tidings_workflows::Workflows;
 
 use crate::hub;
 use crate::memory::Memory;
-use crate::metrics::{Connections, Distribution, KafkaReadings, Readings, TlsReadings};
+use crate::metrics::{AccessReadings, Connections, Distribution, KafkaReadings, Readings, TlsReadings};
 
 /// Asks the parts at each scrape.
 pub(crate) fn reader(
@@ -91,6 +93,16 @@ fn events(counters: &IngestCounters) -> Vec<(&'static str, &'static str, u64)> {
     let retried = counters.retried();
     events.extend(retried.map(|(reason, count)| ("retried", reason.as_str(), count)));
     events
+}
+
+impl AccessReadings {
+    pub(crate) fn of(access: &RoomAccess, workflows: &Workflows) -> Self {
+        Self {
+            rules: access.figures(),
+            rechecked: workflows.rechecked(),
+            answers: workflows.answers() as u64,
+        }
+    }
 }
 
 impl KafkaReadings {

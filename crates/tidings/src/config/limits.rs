@@ -30,6 +30,14 @@ section! {
         connections_per_address_max: u32 = base.mode.pick(19_000, 1_000), within 1..=10_000_000;
         /// Connections of one user on a gateway with users (tasks, workflows); beyond it, 4429.
         connections_per_user_max: u32 = base.mode.pick(19_000, 100), within 1..=10_000_000;
+        /// Rooms that the connections of one user on workflows may be in together, each connection's counted, the user's own room
+        /// not; beyond it, `Too many rooms`.
+        rooms_per_user_max: u32 = base.mode.pick(100_000, 1_000), within 1..=10_000_000;
+        /// Messages that the connections of one user on workflows may send together each second, over time. What is beyond is
+        /// answered `Rate limited`; a connection that goes on for more than a second is closed with 4429.
+        messages_per_user_per_second: u32 = base.mode.pick(5_000, 500), within 1..=1_000_000;
+        /// How many of them may come at once.
+        messages_per_user_burst: u32 = base.mode.pick(10_000, 1_000), within 1..=1_000_000;
         /// Connections of one tenant on flow, by all of its keys; beyond it, 4429.
         connections_per_tenant_max: u32 = base.mode.pick(19_000, 10_000), within 1..=10_000_000;
         /// Commands and HTTP requests of one tenant each second, over time, by all of its keys; beyond it, the answer

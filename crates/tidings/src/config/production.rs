@@ -1,5 +1,6 @@
 //! What a mode refuses, each with the command that mends it.
 
+mod access;
 mod issuers;
 mod proxies;
 mod tls;
@@ -64,6 +65,7 @@ pub(crate) fn refusals(config: &Config, development_secret: Option<&Secret>) -> 
         .flatten()
         .collect(),
     };
+    refusals.extend(access::refusals(config));
     refusals.extend(issuers::refusals(config));
     refusals.extend(proxies::refusals(config));
     refusals.extend(tls::refusals(config));

@@ -1,5 +1,6 @@
 //! Loading, refusing and printing configurations.
 
+mod access;
 mod issuers;
 mod modes;
 mod routing;

@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 
 use tidings_wire::websocket::DeflateFigures;
 
-use super::{Distribution, Readings, TlsReadings, sources};
+use super::{Distribution, Readings, TlsReadings, access, sources};
 use crate::cli::version::VERSION;
 
 /// Writes all families.
@@ -79,6 +79,7 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
         .encode_gauge(&readings.rooms)?;
     compression(readings, to)?;
     sources::encode(readings, to)?;
+    access::encode(&readings.access, to)?;
     if !readings.jwks_refreshes.is_empty() {
         counters(
             to,
@@ -293,7 +294,7 @@ pub(super) fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, valu
         .encode_gauge(&value)
 }
 
-fn counters<V: EncodeLabelValue + Copy>(
+pub(super) fn counters<V: EncodeLabelValue + Copy>(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -1,6 +1,7 @@
 //! The operators' routes, asked in process.
 
 mod events;
+mod invalidate;
 
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tidings_access::{JwtSecret, JwtSigner, ServiceScope, UserId};
+use tidings_access::{JwtSecret, JwtSigner, RoomAccess, ServiceScope, UserId};
 use tidings_bus::{BoxFuture, Bus, BusError};
-use tidings_hub::Event;
+use tidings_hub::{Event, RoomName};
 use tidings_sources::IngestSettings;
 use tidings_store::Store;
+use tidings_workflows::Invalidated;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -53,8 +55,12 @@ impl Bus for FakeBus {
     }
 }
 
+/// What was to be forgotten.
+type Asked = Arc<Mutex<Vec<(Option<String>, Option<String>)>>>;
+
 struct Fixture {
     bus: Arc<FakeBus>,
+    invalidated: Asked,
     store: Store,
     stop: CancellationToken,
     health: Arc<Health>,
@@ -90,14 +96,30 @@ impl Fixture {
             Arc::clone(&as_bus),
             Memory::new(0).0,
             None,
+            RoomAccess::new([]),
             stop.clone(),
         ));
         let metrics = Metrics::new(Readings::default);
         let ingest = Ingest::new(Arc::clone(&as_bus), store.clone(), IngestSettings::default());
+        let invalidated = Asked::default();
+        let asked = invalidated.clone();
+        let invalidate = move |user: Option<UserId>, room: Option<RoomName>| {
+            let text = |user: UserId| user.as_str().to_owned();
+            asked
+                .lock()
+                .push((user.map(text), room.map(|room| room.to_string())));
+            let answer = Invalidated {
+                answers: 1,
+                kept: 2,
+                ended: 3,
+            };
+            Box::pin(std::future::ready(answer)) as tidings_access::BoxFuture<'static, _>
+        };
         let operators = Operators::new(
             &config,
             as_bus,
             Arc::new(ingest),
+            Box::new(invalidate),
             Authenticator::local(&secret),
             metrics,
         );
@@ -109,6 +131,7 @@ impl Fixture {
         };
         Self {
             bus,
+            invalidated,
             store,
             stop,
             router: routes(Arc::new(operators), Arc::clone(&health)).merge(listener.routes()),

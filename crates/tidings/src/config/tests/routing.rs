@@ -16,7 +16,8 @@ const SHOWN: &str = r#"[{ when = { "data.n" = "1", "data.on" = "true", "type" = 
 
 fn shown(loaded: &Loaded) -> String {
     let printed = effective(loaded);
-    let line = printed.lines().find(|line| line.starts_with("rules = ")).unwrap();
+    let (_, section) = printed.split_once("[routing]\n").unwrap();
+    let line = section.lines().find(|line| line.starts_with("rules = ")).unwrap();
     line["rules = ".len()..].rsplit_once(" # ").unwrap().0.to_owned()
 }
 
