@@ -151,7 +151,9 @@ impl SqlRule {
 
 /// Whether the query failed because of its parameters: class 22 of SQLSTATE, data exceptions.
 fn is_about_data(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22"))
 }
 

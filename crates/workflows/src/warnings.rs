@@ -14,7 +14,7 @@ use crate::member::Member;
 /// How long before its expiry a token is warned of.
 const WARNING_S: i64 = 60;
 /// How often tokens to be warned of are looked for.
-pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// Connections warned before others on the thread get their turn.
 const AT_ONCE_MAX: usize = 256;
 

@@ -18,7 +18,8 @@ const ALLOWED: &str = r#"{"allow": true, "ttl_s": 30}"#;
 fn in_seconds(verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Allow(Some(holds)) => {
-            Verdict::Allow(Some(Duration::from_secs(holds.as_secs_f64().ceil() as u64)))
+            let nearly = holds + Duration::from_millis(999);
+            Verdict::Allow(Some(Duration::from_secs(nearly.as_secs())))
         }
         verdict => verdict,
     }
