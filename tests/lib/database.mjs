@@ -12,11 +12,34 @@ export const DATABASES = [
 ];
 
 function postgres() {
-  if (!existsSync(POSTGRES)) throw new Error('no PostgreSQL: run `scripts/services start postgres`');
-  const url = readFileSync(POSTGRES, 'utf8');
-  const schema = `test_${randomUUID().replaceAll('-', '')}`;
-  run('psql', [url, '--quiet', '--command', `CREATE SCHEMA ${schema}`]);
-  return { TIDINGS__STORE__URL: `${url}?options=-csearch_path%3D${schema}`, TIDINGS__STORE__MIGRATE: 'true' };
+  return { TIDINGS__STORE__URL: new PostgresSchema().url, TIDINGS__STORE__MIGRATE: 'true' };
+}
+
+/** A schema of its own in the PostgreSQL of the tests: somebody's whole database. */
+export class PostgresSchema {
+  #server;
+
+  constructor() {
+    if (!existsSync(POSTGRES)) throw new Error('no PostgreSQL: run `scripts/services start postgres`');
+    this.#server = readFileSync(POSTGRES, 'utf8');
+    this.name = `test_${randomUUID().replaceAll('-', '')}`;
+    run('psql', [this.#server, '--quiet', '--command', `CREATE SCHEMA ${this.name}`]);
+  }
+
+  get port() { return Number(new URL(this.#server).port); }
+
+  get url() { return this.urlBy(this.port); }
+
+  /** Its address by way of another port. */
+  urlBy(port) {
+    const url = new URL(this.#server);
+    url.port = port;
+    return `${url}?options=-csearch_path%3D${this.name}`;
+  }
+
+  execute(...statements) {
+    run('psql', [this.url, '--quiet', '--set=ON_ERROR_STOP=1'], { input: `${statements.join(';\n')};` });
+  }
 }
 
 /** Statements in a server's database, past the server, by somebody who sees every tenant. */
