@@ -3,7 +3,7 @@
 //! Gateways and sources hold an `Arc<dyn Bus>` and never the hub itself for publishing: with more than one node the
 //! hub of this node is only one of the receivers. The bus moves events; it routes, filters and stores none.
 //!
-//! Invariant: when [`Bus::publish`] has answered `Ok`, the bus answers for the event; a source may acknowledge it
+//! Invariant: when [`Bus::publish`] or [`Bus::try_publish`] has answered `Ok`, the bus answers for the event; a source may acknowledge it
 //! upstream.
 
 mod memory;

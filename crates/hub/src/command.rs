@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Gone(Arc<Connection>),
     /// Count rooms with members of a gateway.
     Census(Gateway, oneshot::Sender<Vec<RoomCensus>>),
+    /// Say that all before it is done.
+    Settle(oneshot::Sender<()>),
     /// Close every connection, spread over a time.
     Drain(CloseCode, Duration),
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::{Frame, WindowBits};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 /// How a kind of connection is kept alive.
 #[derive(Clone, Debug)]
@@ -147,6 +148,15 @@ impl Connection {
             confirmation,
         })
         .await;
+    }
+
+    /// Waits until the shard has done what it was told about this connection so far: what is published from then on to a room that
+    /// was joined reaches it. Returns at once when the shard has ended.
+    pub async fn settled(&self) {
+        let (done, settled) = oneshot::channel();
+        self.tell(Command::Settle(done)).await;
+        // An error means that there is no shard any more.
+        let _ = settled.await;
     }
 
     /// Ends a membership, if there is one; `confirmation` is queued behind the room's last event.

@@ -147,11 +147,12 @@ impl Hub {
     }
 
     /// Publishes an event. Waits for admission while too much is in flight; returns when the event has its place in
-    /// the order of its rooms and stands in the mailboxes of all shards with members.
+    /// the order of its rooms and stands in the mailboxes of all shards with members. For a room without members it has
+    /// to do neither.
     pub async fn publish(&self, event: Event) {
         let hub = &*self.0;
         hub.publishes.fetch_add(1, Relaxed);
-        if hub.sequencer.has_members(&event.rooms) {
+        if hub.sequencer.may_have_members(&event.rooms) {
             let admission = hub.admission.admit(&event).await;
             self.hand_over(event, admission);
         }
@@ -160,7 +161,7 @@ impl Hub {
     /// [`Self::publish`] for whoever cannot wait. The event comes back if it would have to.
     pub fn try_publish(&self, event: Event) -> Result<(), Box<Event>> {
         let hub = &*self.0;
-        if hub.sequencer.has_members(&event.rooms) {
+        if hub.sequencer.may_have_members(&event.rooms) {
             let Some(admission) = hub.admission.try_admit(&event) else {
                 return Err(Box::new(event));
             };

@@ -297,6 +297,10 @@ impl Shard {
                     self.vacate(slot);
                 }
             }
+            Command::Settle(done) => {
+                // Whoever asked may have left.
+                let _ = done.send(());
+            }
             Command::Census(gateway, answer) => {
                 // Who has the answer finds everything counted that came before it.
                 self.tally.publish(&self.handle.counters);

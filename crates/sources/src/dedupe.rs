@@ -58,10 +58,10 @@ pub struct Reservation<'a> {
 }
 
 impl Window {
-    /// A window over the last `events_max` events, none older than `age_max`.
+    /// A window over the last `events_max` events, 1 to 2^32 - 1, none older than `age_max`.
     pub fn new(events_max: usize, age_max: Duration) -> Window {
         Window {
-            events_max: events_max.max(1),
+            events_max: events_max.clamp(1, u32::MAX as usize),
             age_max,
             hashers: [RandomState::new(), RandomState::new()],
             events: Mutex::default(),
@@ -93,7 +93,7 @@ impl Window {
         self.look(fingerprint, false)
     }
 
-    /// Accepted events that are remembered at this moment.
+    /// Accepted events that are remembered at this moment. Those past their age go when the next one is accepted.
     pub fn remembered(&self) -> usize {
         self.events.lock().accepted.len()
     }

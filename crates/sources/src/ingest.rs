@@ -13,6 +13,7 @@ use tidings_bus::{Bus, BusError};
 use tidings_hub::{Event, EventId};
 use tidings_store::{Clock, DeadLetter, NewDeadLetter, Store};
 use tidings_wire::cloudevents::{CloudEvent, Data};
+use tokio::task::coop::consume_budget;
 
 /// How events are taken in.
 #[derive(Clone, Debug)]
@@ -137,6 +138,8 @@ impl Ingest {
         topic: Option<&str>,
         received: Received<'_>,
     ) -> Outcome {
+        // A request may bring a thousand, none of which has to wait.
+        consume_budget().await;
         match self.read(source.into(), topic, received) {
             Ok(arrival) => match self.publish_at_once(arrival) {
                 Ok(outcome) => outcome,

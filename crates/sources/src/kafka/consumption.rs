@@ -14,15 +14,16 @@ use rdkafka::consumer::{Consumer, MessageStream};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::future::pending;
+use std::collections::VecDeque;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Records taken in between two looks at everything else.
-const BURST: u64 = 128;
+/// Records taken in, of a partition or from the client, between two looks at everything else.
+const BURST: usize = 128;
 /// How long what is in flight may take to end when its partition is revoked; then it ends for nobody.
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -43,6 +44,8 @@ pub(super) struct Consumption<'c> {
     rebalances: Option<RebalanceReceiver>,
     lanes: Lanes<'c>,
     in_flight: FuturesUnordered<BoxFuture<'c, Done<'c>>>,
+    /// Lanes that had more than a burst to take in, and go on.
+    going_on: VecDeque<LaneId>,
     /// Partitions to give up, and until when their last records are waited for.
     leaving: Option<(TopicPartitionList, Instant)>,
     has_offsets: bool,
@@ -68,6 +71,7 @@ impl<'c> Consumption<'c> {
             rebalances: client.rebalances.lock().take(),
             lanes: Lanes::default(),
             in_flight: FuturesUnordered::new(),
+            going_on: VecDeque::new(),
             leaving: None,
             has_offsets: false,
         }
@@ -87,6 +91,10 @@ impl<'c> Consumption<'c> {
                 Some(rebalance) = rebalances.recv() => self.rebalance(rebalance),
                 () = until(deadline) => self.give_up(),
                 Some(done) = self.in_flight.next() => self.done(done),
+                () = ready(()), if !self.going_on.is_empty() => {
+                    self.go_on();
+                    tokio::task::yield_now().await;
+                }
                 Some(record) = records.next() => match self.burst(record, &mut records) {
                     // Others want to run too.
                     Ok(()) => tokio::task::yield_now().await,
@@ -172,9 +180,16 @@ impl<'c> Consumption<'c> {
         }
     }
 
-    /// Takes in one record after the other until one has to wait.
+    /// Takes in one record after the other, until one has to wait or others are to have their turn.
     fn advance(&mut self, id: LaneId, mut next: Option<BorrowedMessage<'c>>) {
-        while let Some(lane) = self.lanes.get(id) {
+        for turn in 0.. {
+            let Some(lane) = self.lanes.get(id) else { break };
+            if turn == BURST {
+                if !self.going_on.contains(&id) {
+                    self.going_on.push_back(id);
+                }
+                break;
+            }
             let Some(record) = next.take().or_else(|| lane.next()) else {
                 break;
             };
@@ -197,6 +212,12 @@ impl<'c> Consumption<'c> {
             }
         }
         self.resume(id);
+    }
+
+    fn go_on(&mut self) {
+        if let Some(id) = self.going_on.pop_front() {
+            self.advance(id, None);
+        }
     }
 
     fn bury(&mut self, id: LaneId, record: &BorrowedMessage<'c>, reason: DropReason) {

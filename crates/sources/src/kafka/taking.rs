@@ -1,4 +1,4 @@
-//! What becomes of one record, as a future.
+//! What becomes of one record: at once, or as a future.
 
 use super::burial::Burial;
 use super::lane::Leaving;

@@ -1,4 +1,4 @@
-//! Strings, numbers and white space of JSON, by RFC 8259: where they end, in steps of eight bytes where that is faster.
+//! Strings, numbers and white space of JSON, by RFC 8259: where they end. Strings are looked at eight bytes at a time.
 
 /// Bytes of a string looked at eight at a time; what is longer is searched with the processor's widest registers.
 const SHORT_STRING_BYTES: usize = 64;
