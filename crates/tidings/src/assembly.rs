@@ -307,6 +307,8 @@ fn workflows_limits(config: &Config) -> WorkflowsLimits {
     let limits = &config.limits;
     WorkflowsLimits {
         rooms_per_connection_max: limits.rooms_per_connection_max as usize,
+        // The other half is for what is published meanwhile.
+        snapshot_bytes_max: limits.outbox_bytes_max as usize / 2,
         connections_per_user_max: limits.connections_per_user_max as usize,
         rooms_per_user_max: limits.rooms_per_user_max as usize,
         messages_per_user_per_second: limits.messages_per_user_per_second,

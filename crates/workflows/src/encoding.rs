@@ -26,23 +26,28 @@ impl WorkflowsEncodings {
 /// name null: the keys are always the same.
 struct Json;
 
+/// An event as members of this gateway get it.
+pub(crate) fn frame(event: &Event) -> Frame {
+    let capacity = event.data.get().len() + event.kind.len() + 96;
+    Frame::build(Opcode::Text, capacity, |text| {
+        text.extend_from_slice(br#"{"type":"#);
+        json::push_string(text, &event.kind);
+        text.extend_from_slice(br#","event":"#);
+        match &event.name {
+            Some(name) => json::push_string(text, name),
+            None => text.extend_from_slice(b"null"),
+        }
+        text.extend_from_slice(br#","data":"#);
+        json::push_minified(text, &event.data);
+        text.extend_from_slice(br#","timestamp":""#);
+        event.time.push_to(text);
+        text.extend_from_slice(br#""}"#);
+    })
+}
+
 impl Encoding for Json {
     fn frame(&self, event: &Event) -> Option<Frame> {
-        let capacity = event.data.get().len() + event.kind.len() + 96;
-        Some(Frame::build(Opcode::Text, capacity, |text| {
-            text.extend_from_slice(br#"{"type":"#);
-            json::push_string(text, &event.kind);
-            text.extend_from_slice(br#","event":"#);
-            match &event.name {
-                Some(name) => json::push_string(text, name),
-                None => text.extend_from_slice(b"null"),
-            }
-            text.extend_from_slice(br#","data":"#);
-            json::push_minified(text, &event.data);
-            text.extend_from_slice(br#","timestamp":""#);
-            event.time.push_to(text);
-            text.extend_from_slice(br#""}"#);
-        }))
+        Some(frame(event))
     }
 
     fn gap(&self, dropped: u32, time: Timestamp) -> Frame {

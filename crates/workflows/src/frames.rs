@@ -31,6 +31,25 @@ pub(crate) fn subscribed(room: RoomText<'_>, now: Timestamp) -> Frame {
     subscription("subscribed", room, now)
 }
 
+/// Behind a snapshot, when live updates begin. There are no logs to recover from.
+pub(crate) fn snapshot_taken(room: RoomText<'_>, omitted_nodes: u64, now: Timestamp) -> Frame {
+    object(160 + room.len(), |text| {
+        text.extend_from_slice(br#"{"type":"subscription","event":"subscribed""#);
+        room.push_to(text);
+        text.extend_from_slice(br#","recovered":false"#);
+        if omitted_nodes > 0 {
+            text.extend_from_slice(br#","omitted_nodes":"#);
+            text.extend_from_slice(omitted_nodes.to_string().as_bytes());
+        }
+        push_timestamp(text, now);
+    })
+}
+
+/// The room is entered, but how it stands could not be told.
+pub(crate) fn no_snapshot(room: RoomText<'_>) -> Frame {
+    error_about("Snapshot not available", room)
+}
+
 pub(crate) fn unsubscribed(room: RoomText<'_>, now: Timestamp) -> Frame {
     subscription("unsubscribed", room, now)
 }
@@ -181,6 +200,18 @@ mod tests {
             (
                 unsubscribed(RoomText::Sent(sent), NOW),
                 r#"{"type":"subscription","event":"unsubscribed","room_id":"execution:\u0041\"","timestamp":"2026-02-07T12:00:00.000Z"}"#.into(),
+            ),
+            (
+                snapshot_taken(RoomText::Sent(sent), 0, NOW),
+                r#"{"type":"subscription","event":"subscribed","room_id":"execution:\u0041\"","recovered":false,"timestamp":"2026-02-07T12:00:00.000Z"}"#.into(),
+            ),
+            (
+                snapshot_taken(RoomText::Name("execution:a"), 7, NOW),
+                r#"{"type":"subscription","event":"subscribed","room_id":"execution:a","recovered":false,"omitted_nodes":7,"timestamp":"2026-02-07T12:00:00.000Z"}"#.into(),
+            ),
+            (
+                no_snapshot(RoomText::Name("execution:a")),
+                r#"{"type":"error","message":"Snapshot not available","room_id":"execution:a"}"#.into(),
             ),
             (pong(NOW), r#"{"type":"pong","timestamp":"2026-02-07T12:00:00.000Z"}"#.into()),
             (

@@ -14,7 +14,7 @@ pub type Asked<'a> = (&'a str, Option<RoomName>);
 pub fn message(text: &str) -> Option<(String, Option<Asked<'_>>)> {
     let room = |AskedRoom { sent, name }| (sent.get(), name);
     Some(match ClientMessage::parse(text).ok()? {
-        ClientMessage::Subscribe(asked) => ("subscribe".to_owned(), asked.map(room)),
+        ClientMessage::Subscribe(asked, _) => ("subscribe".to_owned(), asked.map(room)),
         ClientMessage::Unsubscribe(asked) => ("unsubscribe".to_owned(), asked.map(room)),
         ClientMessage::Refresh(_) => ("refresh".to_owned(), None),
         ClientMessage::Ping => ("ping".to_owned(), None),

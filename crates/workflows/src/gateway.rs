@@ -50,6 +50,8 @@ pub struct WorkflowsParts {
 pub struct WorkflowsLimits {
     /// Rooms a connection may be in, its user's included.
     pub rooms_per_connection_max: usize,
+    /// What a snapshot may have, in bytes of frames; nodes beyond it are left out and counted.
+    pub snapshot_bytes_max: usize,
     /// Connections of one user; beyond it, 4429.
     pub connections_per_user_max: usize,
     /// Rooms that the connections of one user may be in together, the user's own not counted.
@@ -69,6 +71,7 @@ impl Default for WorkflowsLimits {
     fn default() -> WorkflowsLimits {
         WorkflowsLimits {
             rooms_per_connection_max: 128,
+            snapshot_bytes_max: 512 * 1024,
             connections_per_user_max: 100,
             rooms_per_user_max: 1_000,
             messages_per_user_per_second: 500,

@@ -24,6 +24,7 @@ mod messages;
 mod pace;
 mod recheck;
 mod session;
+mod snapshot;
 mod sse;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use tidings_hub::RoomName;
 /// A message of a client. Keys that it does not know are ignored.
 #[derive(Debug)]
 pub(crate) enum ClientMessage<'a> {
-    /// Enter a room; without a room, it says so.
-    Subscribe(Option<AskedRoom<'a>>),
+    /// Enter a room; without a room, it says so. Whether it is to be shown how the room stands.
+    Subscribe(Option<AskedRoom<'a>>, bool),
     /// Leave a room.
     Unsubscribe(Option<AskedRoom<'a>>),
     /// Go on with this token; none if there is no text.
@@ -49,6 +49,15 @@ struct Refresh<'a> {
     token: Option<&'a RawValue>,
 }
 
+/// Read for a subscription alone, as above.
+#[derive(Deserialize)]
+struct Catching<'a> {
+    #[serde(borrow, default)]
+    snapshot: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    recover: Option<&'a RawValue>,
+}
+
 impl<'a> ClientMessage<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<ClientMessage<'a>, NotJson> {
         // serde would also take an array for a struct.
@@ -59,7 +68,7 @@ impl<'a> ClientMessage<'a> {
         let room = || envelope.room_id.map(AskedRoom::new);
         let kind = kind_of(envelope.kind);
         Ok(match &*kind {
-            "subscribe" => ClientMessage::Subscribe(room()),
+            "subscribe" => ClientMessage::Subscribe(room(), wants_snapshot(text)),
             "unsubscribe" => ClientMessage::Unsubscribe(room()),
             "ping" => ClientMessage::Ping,
             "refresh" => ClientMessage::Refresh(token_of(text)),
@@ -81,6 +90,15 @@ impl<'a> AskedRoom<'a> {
 /// A JSON string, borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// `"snapshot": true`. Who asks for a recovery, for which there are no logs, is shown how the room stands instead.
+fn wants_snapshot(text: &str) -> bool {
+    let Ok(Catching { snapshot, recover }) = serde_json::from_str(text) else {
+        return false;
+    };
+    snapshot.is_some_and(|snapshot| snapshot.get() == "true")
+        || recover.is_some_and(|recover| recover.get().starts_with('{'))
+}
 
 fn token_of(text: &str) -> Option<Cow<'_, str>> {
     let Refresh { token } = serde_json::from_str(text).ok()?;
@@ -107,7 +125,8 @@ mod tests {
             Some(AskedRoom { name: Some(name), .. }) => name.to_string(),
         };
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Subscribe(asked)) => format!("subscribe {}", room(asked)),
+            Ok(ClientMessage::Subscribe(asked, false)) => format!("subscribe {}", room(asked)),
+            Ok(ClientMessage::Subscribe(asked, true)) => format!("show {}", room(asked)),
             Ok(ClientMessage::Unsubscribe(asked)) => format!("unsubscribe {}", room(asked)),
             Ok(ClientMessage::Refresh(token)) => format!("refresh {}", token.as_deref().unwrap_or("-")),
             Ok(ClientMessage::Ping) => "ping".to_owned(),
@@ -131,6 +150,24 @@ mod tests {
             (
                 r#"{"type":"unsubscribe","room_id":"workflow:1"}"#,
                 "unsubscribe workflow:1",
+            ),
+            (r#"{"type":"subscribe","room_id":"a","snapshot":true}"#, "show a"),
+            (r#"{"snapshot" : true,"type":"subscribe"}"#, "show -"),
+            (
+                r#"{"type":"subscribe","room_id":"a","recover":{"epoch":"e","offset":1}}"#,
+                "show a",
+            ),
+            (
+                r#"{"type":"subscribe","room_id":"a","snapshot":false,"recover":null}"#,
+                "subscribe a",
+            ),
+            (
+                r#"{"type":"subscribe","room_id":"a","snapshot":"true"}"#,
+                "subscribe a",
+            ),
+            (
+                r#"{"type":"subscribe","room_id":"a","snapshot":true,"snapshot":true}"#,
+                "subscribe a",
             ),
             (r#"{"type":"subscribe"}"#, "subscribe -"),
             (r#"{"type":"subscribe","room_id":null}"#, "subscribe -"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidings_access::{Admission, Claims, Decision, OWN_ROOM, TokenStamp};
 use tidings_hub::{Connection, RoomName};
+use tidings_store::ExecutionId;
 use tidings_transport::{Deadline, Incoming, Limit, LiveToken, Protocol};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
@@ -14,6 +15,7 @@ use crate::gateway::Inner;
 use crate::member::{Member, Membership};
 use crate::messages::{AskedRoom, ClientMessage};
 use crate::pace::{Excess, Pace};
+use crate::snapshot::Snapshot;
 use crate::warnings;
 
 /// What the gateway keeps for one connection.
@@ -25,6 +27,14 @@ pub(crate) struct Session {
     warning: Option<Deadline>,
     /// What it was told of sending too fast.
     pace: Option<Box<Pace>>,
+}
+
+/// What a subscription asks for.
+enum Wanted {
+    /// What is published from now on.
+    Live,
+    /// The room's state before that: an execution's, if it has one.
+    State(Option<ExecutionId>),
 }
 
 /// Why a connection does not get into a room.
@@ -87,10 +97,15 @@ impl Session {
         let connection = &self.member.connection;
         match text.map(ClientMessage::parse) {
             Some(Ok(ClientMessage::Ping)) => connection.send(frames::pong(self.gateway.now())).await,
-            Some(Ok(ClientMessage::Subscribe(Some(room)))) => Box::pin(self.subscribe(room)).await,
+            Some(Ok(ClientMessage::Subscribe(Some(room), false))) => {
+                Box::pin(self.subscribe(room, Wanted::Live)).await;
+            }
+            Some(Ok(ClientMessage::Subscribe(Some(room), true))) => {
+                Box::pin(self.subscribe_with_snapshot(room)).await;
+            }
             Some(Ok(ClientMessage::Unsubscribe(Some(room)))) => Box::pin(self.unsubscribe(room)).await,
             Some(Ok(ClientMessage::Refresh(token))) => return Box::pin(self.refresh(token.as_deref())).await,
-            Some(Ok(ClientMessage::Subscribe(None) | ClientMessage::Unsubscribe(None))) => {
+            Some(Ok(ClientMessage::Subscribe(None, _) | ClientMessage::Unsubscribe(None))) => {
                 connection.send(frames::missing_room_id()).await;
             }
             Some(Ok(ClientMessage::Unknown(kind))) => connection.send(frames::unknown_type(&kind)).await,
@@ -147,7 +162,22 @@ impl Session {
         }
     }
 
-    async fn subscribe(&self, asked: AskedRoom<'_>) {
+    async fn subscribe_with_snapshot(&self, asked: AskedRoom<'_>) {
+        let Session { gateway, member, .. } = self;
+        let execution = match &asked.name {
+            Some(room) => gateway.execution_to_show(member, room).await,
+            None => None,
+        };
+        // Before the member's turn, by the lock order, and until the frames are on their way.
+        let _turn = match &execution {
+            Some(id) => Some(gateway.execution_turns.of(id).await),
+            None => None,
+        };
+        self.subscribe(asked, Wanted::State(execution)).await;
+    }
+
+    /// For a state, the caller holds the execution's turn.
+    async fn subscribe(&self, asked: AskedRoom<'_>, wanted: Wanted) {
         let Session { gateway, member, .. } = self;
         let sent = RoomText::Sent(asked.sent);
         let Some(room) = asked.name else {
@@ -156,7 +186,10 @@ impl Session {
         };
         let _turn = member.turn().await;
         match self.admit(&room).await {
-            Ok(()) => self.join(room, sent).await,
+            Ok(()) => match wanted {
+                Wanted::Live => self.join(room, sent).await,
+                Wanted::State(execution) => self.join_shown(room, sent, execution).await,
+            },
             Err(NoEntry::TooManyRooms | NoEntry::TooManyRoomsOfUser) => {
                 member.connection.send(frames::too_many_rooms(sent)).await;
             }
@@ -213,6 +246,38 @@ impl Session {
             .connection
             .join(room, encoding, Some(confirmation))
             .await;
+    }
+
+    /// Joins with the confirmation, the execution's state, and a second confirmation behind which live updates follow: in one
+    /// piece, at the point of the room's order where it is the state.
+    async fn join_shown(&self, room: RoomName, named: RoomText<'_>, execution: Option<ExecutionId>) {
+        let Session { gateway, member, .. } = self;
+        let taken = match &execution {
+            Some(id) => gateway.snapshot(id).await,
+            None => Ok(Snapshot::default()),
+        };
+        let now = gateway.now();
+        let mut frames = vec![frames::subscribed(named, now)];
+        match taken {
+            Ok(Snapshot {
+                frames: state,
+                omitted_nodes,
+            }) => {
+                frames.extend(state);
+                frames.push(frames::snapshot_taken(named, omitted_nodes, now));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an execution's state was not shown because the store did not answer");
+                frames.push(frames::no_snapshot(named));
+            }
+        }
+        let encoding = gateway.encodings.json;
+        member
+            .connection
+            .join(room, encoding, Some(Frame::concat(frames)))
+            .await;
+        // The room's next event must find the member there.
+        member.connection.settled().await;
     }
 
     async fn unsubscribe(&self, asked: AskedRoom<'_>) {

@@ -9,5 +9,6 @@ mod ownership;
 mod reports;
 mod routes;
 mod sessions;
+mod snapshots;
 mod streams;
 mod table_rule;
