@@ -7,7 +7,7 @@ use tidings_store::ExecutionId;
 use tokio::task::JoinSet;
 
 use super::fixture::{Client, Fixture};
-use crate::WorkflowsLimits;
+use crate::{WorkflowsLimits, updates};
 
 const NODES: usize = 20;
 const STATUSES: [&str; 3] = ["pending", "running", "completed"];
@@ -53,6 +53,35 @@ async fn the_state_stands_between_two_confirmations() {
     }
     assert_eq!(report(&fixture, "b", "completed").await, 200);
     assert_eq!(client.text().await, node("b", "completed"));
+}
+
+#[tokio::test]
+async fn what_follows_the_subscription_finds_the_member_in_its_room() {
+    let fixture = Fixture::new().await;
+    fixture.registered("ann").await;
+    let mut client = fixture.client("ann").await;
+    let id = ExecutionId::new("e").unwrap();
+    let execution = fixture.store().execution(&id).await.unwrap().unwrap();
+    show(&mut client, "execution:e").await;
+    // At once, on the thread that the shards run on: they have had no turn but the one that the subscription waited for.
+    let gateway = &fixture.workflows.0;
+    let update = updates::execution(&execution, gateway.now());
+    gateway.publish(update).await.unwrap();
+    let types: Vec<Value> = client
+        .drain()
+        .await
+        .iter()
+        .map(|message| message["type"].clone())
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "subscription",
+            "execution_update",
+            "subscription",
+            "execution_update"
+        ]
+    );
 }
 
 #[tokio::test]
