@@ -54,7 +54,7 @@ const cleanUp = async () => {
   await Inbox.endAll();
   await EventStream.endAll();
   await Promise.all(servers.splice(0).map((server) => server.stop()));
-  callbacks.splice(0).forEach((callback) => callback.release());
+  await Promise.all(callbacks.splice(0).map((callback) => callback.close()));
 };
 afterEach(cleanUp);
 after(cleanUp);

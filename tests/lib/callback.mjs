@@ -37,8 +37,9 @@ export class Callback {
     this.port = this.#server.address().port;
   }
 
-  /** Goes away, and takes its connections with it. */
+  /** Goes away, if it is there, and takes its connections with it. */
   async close() {
+    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#server.closeAllConnections();
