@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use tidings_bus::Bus;
 use tidings_hub::Event;
+use tidings_outbox::Outbox;
 use tidings_store::{Clock, JobKind, Store, TenantId};
 use tidings_transport::{KeyedRate, Limit, Quota, Transport};
 use tidings_wire::time::Timestamp;
@@ -33,7 +34,6 @@ use admission::Queries;
 pub use health::Health;
 pub(crate) use live::{LiveConnection, LiveHandle};
 use outage::Outage;
-pub use outbox::OutboxFigures;
 
 /// Commands and writes under way at one time. The store writes one after the other; more would only wait in memory.
 const COMMANDS_MAX: usize = 1_024;
@@ -69,7 +69,7 @@ struct Inner {
     tenant_rate: KeyedRate<TenantId>,
     commands: Arc<Semaphore>,
     queries: Queries,
-    outbox: outbox::Outbox,
+    outbox: Outbox,
     audit: AuditQueue,
     backups: BackupSettings,
     compliance: ComplianceSettings,
@@ -91,6 +91,7 @@ impl Flow {
         let flow = Flow(Arc::new(Inner {
             transport,
             bus,
+            outbox: Outbox::new(store.clone()),
             store,
             clock: Clock::system(),
             encodings,
@@ -103,7 +104,6 @@ impl Flow {
             ),
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             queries: Queries::default(),
-            outbox: outbox::Outbox::default(),
             audit: AuditQueue::default(),
             backups,
             compliance,
@@ -247,7 +247,7 @@ impl Flow {
     /// Writes out what is gathered in memory: to be called when nothing is served any more.
     pub async fn write_out(&self) {
         self.write_last_audit().await;
-        self.remove_published().await;
+        self.0.outbox.remove_published().await;
         if let Err(error) = self.usage().write(self.store()).await {
             tracing::warn!(%error, "the last usage was not recorded");
         }

@@ -32,5 +32,6 @@ mod welcome;
 
 pub use compliance::{ComplianceSettings, ListenerReach, ListenerSecurity};
 pub use encoding::FlowEncodings;
-pub use flow::{Flow, FlowLimits, Health, OutboxFigures};
+pub use flow::{Flow, FlowLimits, Health};
 pub use http::openapi;
+pub use tidings_outbox::OutboxFigures;

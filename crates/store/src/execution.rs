@@ -3,6 +3,7 @@
 mod progress;
 mod registry;
 mod report;
+mod retention;
 mod status;
 
 use serde::Serialize;
@@ -10,6 +11,8 @@ use tidings_wire::time::Timestamp;
 
 pub use registry::{NewExecution, PutExecution};
 pub use report::{ExecutionOutcome, ExecutionReport, NodeOutcome, NodeReport};
+pub(crate) use retention::Ended;
+pub use retention::{DeletedExecutions, ENDED_EXECUTIONS_BATCH_MAX};
 pub use status::{ExecutionStatus, NodeStatus};
 
 use crate::{ExecutionId, NodeId, OwnerId, WorkflowId};

@@ -22,6 +22,7 @@ mod job;
 mod key;
 mod lead;
 mod metric;
+mod news;
 mod outbox;
 mod restore;
 mod snapshot;
@@ -41,8 +42,9 @@ pub use dead_letter::{
 };
 pub use error::{Cause, StoreError};
 pub use execution::{
-    Execution, ExecutionOutcome, ExecutionReport, ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution,
-    Node, NodeOutcome, NodeReport, NodeStatus, PutExecution,
+    DeletedExecutions, ENDED_EXECUTIONS_BATCH_MAX, Execution, ExecutionOutcome, ExecutionReport,
+    ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution, Node, NodeOutcome, NodeReport, NodeStatus,
+    PutExecution,
 };
 pub use id::{ExecutionId, JobId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{
@@ -61,6 +63,7 @@ pub use lead::{
     SEARCH_TOTAL_MAX, TimeRange, UnknownLeadStatus,
 };
 pub use metric::MetricIncrement;
+pub use news::{News, StoredNews, WorkflowChange};
 pub use outbox::{
     Attached, NewOutboxEvent, OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxEvent, OutboxNumber, Written,
 };
@@ -71,4 +74,4 @@ pub use tenant::{NewTenant, Tenant, TenantDeletion};
 pub use token_revocation::{
     RevokedToken, TOKEN_REVOCATIONS_MAX, TOKEN_REVOCATIONS_PAGE_MAX, TokenRevocation, TokenRevocationNumber,
 };
-pub use workflow::{DATA_BYTES_MAX, NewWorkflow, PutWorkflow, Workflow};
+pub use workflow::{DATA_BYTES_MAX, DeletedWorkflow, NewWorkflow, PutWorkflow, Workflow};

@@ -6,7 +6,7 @@ use tidings_wire::time::Timestamp;
 
 use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, check_length};
-use crate::{OwnerId, Store, StoreError, WorkflowId, statements};
+use crate::{News, OutboxNumber, OwnerId, Store, StoreError, WorkflowChange, WorkflowId, statements};
 
 /// The longest `data` of a workflow, in bytes of JSON.
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
@@ -51,6 +51,17 @@ pub struct PutWorkflow {
     /// Who owned it before, if that was somebody else: whoever is in its room by that right has to leave, and so in
     /// the rooms of the executions without an owner of their own.
     pub previous_owner: Option<OwnerId>,
+    /// The [`News::Workflow`] that were stored with it.
+    pub news: OutboxNumber,
+}
+
+/// A workflow that was deleted.
+#[derive(Clone, Debug)]
+pub struct DeletedWorkflow {
+    /// As it was.
+    pub workflow: Workflow,
+    /// The [`News::WorkflowDeleted`] that were stored with its end.
+    pub news: OutboxNumber,
 }
 
 impl Store {
@@ -75,6 +86,15 @@ impl Store {
             updated_at: now,
         };
         statements::workflows::put(&mut transaction, &workflow).await?;
+        let change = if before.is_none() {
+            WorkflowChange::Created
+        } else {
+            WorkflowChange::Updated
+        };
+        let id = workflow.id.clone();
+        let news = self
+            .store_news(&mut transaction, &News::Workflow { id, change })
+            .await?;
         transaction.commit().await?;
         Ok(PutWorkflow {
             created: before.is_none(),
@@ -82,6 +102,7 @@ impl Store {
                 .map(|before| before.owner_id)
                 .filter(|before| *before != workflow.owner_id),
             workflow,
+            news,
         })
     }
 
@@ -93,12 +114,20 @@ impl Store {
 
     /// Deletes a workflow with its executions and their nodes, and returns it as it was. To empty the executions'
     /// rooms, ask for [`Store::own_owners_of_executions`] before.
-    pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<Option<Workflow>, StoreError> {
+    pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<Option<DeletedWorkflow>, StoreError> {
         let mut transaction = self.database.write(Turn::Of("workflow", id.as_str())).await?;
-        let before = statements::workflows::find(&mut transaction, id).await?;
+        let Some(workflow) = statements::workflows::find(&mut transaction, id).await? else {
+            return Ok(None);
+        };
         statements::workflows::delete(&mut transaction, id).await?;
+        let deleted = News::WorkflowDeleted {
+            id: id.clone(),
+            name: workflow.name.clone(),
+            data: workflow.data.clone(),
+        };
+        let news = self.store_news(&mut transaction, &deleted).await?;
         transaction.commit().await?;
-        Ok(before)
+        Ok(Some(DeletedWorkflow { workflow, news }))
     }
 
     /// Who owns a workflow.

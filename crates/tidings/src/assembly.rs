@@ -24,7 +24,7 @@ use crate::config::{Config, Mode};
 use crate::failure::{Failure, Outcome};
 use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
-use crate::metrics::{AccessReadings, Metrics, Readings};
+use crate::metrics::{AccessReadings, Metrics, OutboxReadings, Readings};
 use crate::operators::{self, Invalidate, Operators};
 use crate::sources::Sources;
 use crate::{backups, compliance, hub, openapi, readings, rules};
@@ -114,11 +114,10 @@ impl Assembly {
             transport.clone(),
             sources.ingest.clone(),
             sources.kafka.clone(),
-            flow.clone(),
             memory.clone(),
             tls,
         );
-        let counting = (access.clone(), workflows.clone());
+        let counting = (access.clone(), workflows.clone(), flow.clone());
         let operators = Arc::new(Operators::new(
             &config.operators,
             bus.clone(),
@@ -128,6 +127,8 @@ impl Assembly {
             Metrics::new(move || Readings {
                 jwks_refreshes: refreshes(),
                 access: AccessReadings::of(&counting.0, &counting.1),
+                outbox: OutboxReadings::of(&counting.2, &counting.1),
+                executions_forgotten: counting.1.executions_forgotten(),
                 ..read()
             }),
         ));
@@ -217,10 +218,8 @@ impl Assembly {
                 "not everything ended in time"
             );
         }
-        if tokio::time::timeout(WRITE_OUT_TIMEOUT, self.flow.write_out())
-            .await
-            .is_err()
-        {
+        let written = async { tokio::join!(self.flow.write_out(), self.workflows.write_out()) };
+        if tokio::time::timeout(WRITE_OUT_TIMEOUT, written).await.is_err() {
             tracing::error!("the store does not answer; what flow had gathered is lost");
         }
     }
@@ -315,6 +314,9 @@ fn workflows_limits(config: &Config) -> WorkflowsLimits {
         messages_per_user_burst: limits.messages_per_user_burst,
         outage_grace: Duration::from_millis(config.access.outage_grace_ms),
         expiry_grace: Duration::from_millis(config.auth_jwt.expiry_grace_ms),
+        ended_execution_retention: Some(config.workflows.ended_execution_retention_ms)
+            .filter(|retention_ms| *retention_ms > 0)
+            .map(Duration::from_millis),
     }
 }
 

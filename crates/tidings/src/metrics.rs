@@ -5,6 +5,7 @@
 
 mod access;
 mod families;
+mod outbox;
 mod sources;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::DeflateFigures;
 
 pub(crate) use self::access::AccessReadings;
+pub(crate) use self::outbox::OutboxReadings;
 pub(crate) use self::sources::KafkaReadings;
 
 /// The content type of [`Metrics::render`].
@@ -73,12 +75,10 @@ pub(crate) struct Readings {
     pub(crate) deflated: DeflateFigures,
     /// Compressed messages from clients.
     pub(crate) inflated: DeflateFigures,
-    /// Events stored with what they tell of, by what became of them.
-    pub(crate) outbox: Vec<(&'static str, u64)>,
-    /// Such events that are in the outbox.
-    pub(crate) outbox_length: u64,
-    /// Those of them that are published and not yet removed.
-    pub(crate) outbox_unremoved: u64,
+    /// Events stored with what they tell of.
+    pub(crate) outbox: OutboxReadings,
+    /// Executions deleted because they ended long ago.
+    pub(crate) executions_forgotten: u64,
     /// Events from the backend's side, by outcome and reason.
     pub(crate) events: Vec<(&'static str, &'static str, u64)>,
     /// Kafka, if it is read.
@@ -201,9 +201,19 @@ mod tests {
 
     fn readings() -> Readings {
         Readings {
-            outbox: vec![("published_later", 18)],
-            outbox_unremoved: 19,
-            outbox_length: 20,
+            outbox: OutboxReadings {
+                gateways: vec![(
+                    "flow",
+                    tidings_outbox::OutboxFigures {
+                        published_at_once: 0,
+                        published_later: 18,
+                        refused: 0,
+                        unremoved: 19,
+                        length: 20,
+                    },
+                )],
+            },
+            executions_forgotten: 21,
             connections: vec![
                 Connections {
                     gateway: "flow",
@@ -304,9 +314,10 @@ mod tests {
             "tidings_memory_bound_bytes{of=\"process\"} 20",
             "tidings_memory_bound_bytes{of=\"cgroup\"} 22",
             "tidings_memory_short 1",
-            "tidings_outbox_events_total{outcome=\"published_later\"} 18",
+            "tidings_outbox_events_total{gateway=\"flow\",outcome=\"published_later\"} 18",
             "tidings_outbox_length 20",
-            "tidings_outbox_unremoved 19",
+            "tidings_outbox_unremoved{gateway=\"flow\"} 19",
+            "tidings_executions_forgotten_total 21",
             "tidings_messages_received_total 6",
             "tidings_messages_sent_total 7",
             "tidings_bytes_received_total 8",

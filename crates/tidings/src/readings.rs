@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tidings_access::RoomAccess;
-use tidings_flow::Flow;
 use tidings_hub::Hub;
 use tidings_sources::kafka::KafkaStatus;
 use tidings_sources::{Ingest, IngestCounters};
@@ -20,7 +19,6 @@ pub(crate) fn reader(
     transport: Transport,
     ingest: Arc<Ingest>,
     kafka: Option<Arc<KafkaStatus>>,
-    flow: Flow,
     memory: Arc<Memory>,
     tls: Option<Tls>,
 ) -> impl Fn() -> Readings + Send + Sync + 'static {
@@ -33,15 +31,7 @@ pub(crate) fn reader(
         readings
             .drops
             .extend(dropped.map(|(reason, count)| (reason.as_str(), count)));
-        let outbox = flow.outbox_figures();
         Readings {
-            outbox: vec![
-                ("published_at_once", outbox.published_at_once),
-                ("published_later", outbox.published_later),
-                ("refused", outbox.refused),
-            ],
-            outbox_length: outbox.length,
-            outbox_unremoved: outbox.unremoved,
             connections: transport
                 .open
                 .iter()

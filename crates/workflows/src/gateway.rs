@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use tidings_access::{
     AnswersAbout, Authenticator, Claims, RoomAccess, RoomTarget, TokenError, TokenStamp, UserId,
 };
-use tidings_bus::{Bus, BusError};
-use tidings_hub::{Connection, Event, RoomName};
-use tidings_store::{Clock, Store};
+use tidings_bus::Bus;
+use tidings_hub::{Connection, RoomName};
+use tidings_outbox::{Outbox, OutboxFigures};
+use tidings_store::{Clock, Store, StoredNews};
 use tidings_transport::{KeyedRate, LiveToken, LiveTokens, Transport, get_stream};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
@@ -23,7 +25,7 @@ use crate::directory::Directory;
 use crate::recheck::{Invalidated, RecheckCounters, Rechecked};
 use crate::turns::Turns;
 use crate::warnings::Warnings;
-use crate::{WorkflowsEncodings, handshake, http, recheck, sse, warnings};
+use crate::{WorkflowsEncodings, handshake, http, recheck, retention, sse, warnings};
 
 /// What the gateway is made of.
 pub struct WorkflowsParts {
@@ -65,6 +67,8 @@ pub struct WorkflowsLimits {
     pub outage_grace: Duration,
     /// How long after the expiry of its token a connection is closed.
     pub expiry_grace: Duration,
+    /// How long an execution is kept after its end; for ever, if not given.
+    pub ended_execution_retention: Option<Duration>,
 }
 
 impl Default for WorkflowsLimits {
@@ -78,6 +82,7 @@ impl Default for WorkflowsLimits {
             messages_per_user_burst: 1_000,
             outage_grace: Duration::ZERO,
             expiry_grace: Duration::from_secs(25),
+            ended_execution_retention: None,
         }
     }
 }
@@ -88,7 +93,8 @@ pub struct Workflows(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) transport: Transport,
-    bus: Arc<dyn Bus>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) outbox: Outbox,
     pub(crate) store: Store,
     pub(crate) authenticator: Authenticator,
     pub(crate) access: RoomAccess,
@@ -100,6 +106,7 @@ pub(crate) struct Inner {
     pub(crate) warnings: Warnings,
     pub(crate) rechecks: RecheckCounters,
     pub(crate) message_rate: KeyedRate<UserId>,
+    pub(crate) executions_forgotten: AtomicU64,
     /// Lock order: a workflow's turn, then an execution's, then a member's.
     pub(crate) workflow_turns: Turns,
     pub(crate) execution_turns: Turns,
@@ -113,6 +120,7 @@ impl Workflows {
         let limits = parts.limits;
         let workflows = Workflows(Arc::new(Inner {
             bus: parts.bus,
+            outbox: Outbox::new(parts.store.clone()),
             store: parts.store,
             authenticator: parts.authenticator.requiring_expiry(),
             access: parts.access,
@@ -126,6 +134,7 @@ impl Workflows {
                 limits.messages_per_user_per_second,
                 limits.messages_per_user_burst,
             ),
+            executions_forgotten: AtomicU64::new(0),
             workflow_turns: Turns::new(),
             execution_turns: Turns::new(),
             limits,
@@ -136,6 +145,17 @@ impl Workflows {
         });
         workflows.sweep(warnings::SWEEP_INTERVAL, async |gateway: Arc<Inner>| {
             gateway.warn_due(gateway.now().as_millis()).await;
+        });
+        workflows.sweep(retention::SWEEP_INTERVAL, async |gateway: Arc<Inner>| {
+            gateway.forget_ended().await;
+        });
+        let gateway = workflows.0.clone();
+        workflows.0.transport.spawn(async move {
+            let publish_late = |news: StoredNews| gateway.tell_late(news);
+            gateway
+                .outbox
+                .run(gateway.transport.shutdown(), publish_late)
+                .await;
         });
         workflows
     }
@@ -176,6 +196,21 @@ impl Workflows {
             "service": "workflows",
             "connections": self.0.directory.connections(),
         })
+    }
+
+    /// What became of the news that are stored with what they tell of.
+    pub fn outbox_figures(&self) -> OutboxFigures {
+        self.0.outbox.figures()
+    }
+
+    /// Executions deleted because they ended long ago, since the start.
+    pub fn executions_forgotten(&self) -> u64 {
+        self.0.executions_forgotten.load(Ordering::Relaxed)
+    }
+
+    /// Writes out what is gathered in memory: to be called when nothing is served any more.
+    pub async fn write_out(&self) {
+        self.0.outbox.remove_published().await;
     }
 
     /// Connections at this moment.
@@ -254,9 +289,5 @@ impl Inner {
 
     pub(crate) fn now_s(&self) -> i64 {
         self.now().as_millis().div_euclid(1_000)
-    }
-
-    pub(crate) async fn publish(&self, event: Event) -> Result<(), BusError> {
-        self.bus.publish(event).await
     }
 }

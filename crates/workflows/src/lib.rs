@@ -4,7 +4,7 @@
 //!
 //! A message's journey: the connection task hands it to the session, `messages` reads it, `access` decides about
 //! the room, `frames` writes the answer. A report's journey: `http` checks who calls, the store applies it in one
-//! transaction, `updates` turns what changed into events, and the bus takes them.
+//! transaction with the news of it, `updates` turns them into events, and `telling` hands these to the bus.
 //!
 //! Invariant: what is published about an execution or a workflow is published in the order of its commits.
 //! Invariant: a room that a user may not enter and one that does not exist get the same bytes after the same lookup.
@@ -23,9 +23,11 @@ mod member;
 mod messages;
 mod pace;
 mod recheck;
+mod retention;
 mod session;
 mod snapshot;
 mod sse;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod turns;

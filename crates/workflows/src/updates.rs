@@ -4,17 +4,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use tidings_access::UserId;
 use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
-use tidings_store::{Execution, ExecutionStatus, Node, Workflow};
+use tidings_store::{Execution, ExecutionStatus, Node, Workflow, WorkflowChange, WorkflowId};
 use tidings_wire::time::Timestamp;
-
-/// What happened to a workflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WorkflowChange {
-    Created,
-    Updated,
-    Deleted,
-    Published,
-}
 
 #[derive(Serialize)]
 struct ExecutionUpdate<'a> {
@@ -83,24 +74,24 @@ pub(crate) fn node(node: &Node, now: Timestamp) -> Event {
 }
 
 pub(crate) fn workflow(workflow: &Workflow, change: WorkflowChange, now: Timestamp) -> Event {
-    let data = WorkflowUpdate {
-        workflow_id: workflow.id.as_str(),
-        name: workflow.name.as_deref(),
-        data: workflow.data.as_deref(),
-    };
-    let name = match change {
-        WorkflowChange::Created => "created",
-        WorkflowChange::Updated => "updated",
-        WorkflowChange::Deleted => "deleted",
-        WorkflowChange::Published => "published",
-    };
-    event(
-        room("workflow", workflow.id.as_str()),
-        "workflow_update",
+    let (name, data) = (workflow.name.as_deref(), workflow.data.as_deref());
+    workflow_update(&workflow.id, name, data, change, now)
+}
+
+pub(crate) fn workflow_update(
+    id: &WorkflowId,
+    name: Option<&str>,
+    data: Option<&RawValue>,
+    change: WorkflowChange,
+    now: Timestamp,
+) -> Event {
+    let update = WorkflowUpdate {
+        workflow_id: id.as_str(),
         name,
-        json(&data),
-        now,
-    )
+        data,
+    };
+    let room = room("workflow", id.as_str());
+    event(room, "workflow_update", change.as_str(), json(&update), now)
 }
 
 /// What the owner of an execution is told when it has ended.

@@ -16,8 +16,8 @@ macro_rules! migrations {
 }
 
 /// Invariant: entries are never changed or removed once released; the position is the number.
-static SQLITE: [&str; 11] = migrations!("sqlite": "0001_tenants", "0002_leads", "0003_workflows", "0004_requests", "0005_lead_lifecycle", "0006_audit", "0007_jobs", "0008_search", "0009_search_filters", "0010_dead_letter_replay", "0011_token_revocations");
-static POSTGRES: [&str; 11] = migrations!("postgres": "0001_tenants", "0002_leads", "0003_workflows", "0004_requests", "0005_lead_lifecycle", "0006_audit", "0007_jobs", "0008_search", "0009_search_filters", "0010_dead_letter_replay", "0011_token_revocations");
+static SQLITE: [&str; 12] = migrations!("sqlite": "0001_tenants", "0002_leads", "0003_workflows", "0004_requests", "0005_lead_lifecycle", "0006_audit", "0007_jobs", "0008_search", "0009_search_filters", "0010_dead_letter_replay", "0011_token_revocations", "0012_news");
+static POSTGRES: [&str; 12] = migrations!("postgres": "0001_tenants", "0002_leads", "0003_workflows", "0004_requests", "0005_lead_lifecycle", "0006_audit", "0007_jobs", "0008_search", "0009_search_filters", "0010_dead_letter_replay", "0011_token_revocations", "0012_news");
 
 /// The version this program brings a database to, on either backend.
 const KNOWN: i64 = SQLITE.len().cast_signed() as i64;

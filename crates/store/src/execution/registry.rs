@@ -2,7 +2,7 @@
 
 use crate::database::Turn;
 use crate::execution::{Execution, ExecutionStatus, NodeCounters, Tracked};
-use crate::{ExecutionId, OwnerId, Store, StoreError, WorkflowId, statements};
+use crate::{ExecutionId, News, OutboxNumber, OwnerId, Store, StoreError, WorkflowId, statements};
 
 /// An execution to register or to put anew.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct PutExecution {
     pub execution: Execution,
     /// Whether it is new.
     pub created: bool,
-    /// Whether total or progress of an execution that was there changed: publish an `execution_update`.
-    pub progress_changed: bool,
+    /// What is to be told of it: [`News::Execution`] if total or progress of one that was there changed.
+    pub news: Option<OutboxNumber>,
     /// Who owned it before, if that was somebody else: whoever is in its room by that right has to leave.
     pub previous_owner: Option<OwnerId>,
 }
@@ -50,7 +50,7 @@ impl Store {
                 PutExecution {
                     execution: tracked.execution,
                     created: true,
-                    progress_changed: false,
+                    news: None,
                     previous_owner: None,
                 }
             }
@@ -74,10 +74,16 @@ impl Store {
                 }
                 let previous_owner = Some(before.execution.owner_id)
                     .filter(|previous| *previous != tracked.execution.owner_id);
+                let news = if progress_changed {
+                    let id = tracked.execution.id.clone();
+                    Some(self.store_news(&mut transaction, &News::Execution { id }).await?)
+                } else {
+                    None
+                };
                 PutExecution {
                     execution: tracked.execution,
                     created: false,
-                    progress_changed,
+                    news,
                     previous_owner,
                 }
             }

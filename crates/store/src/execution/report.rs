@@ -3,7 +3,7 @@
 use crate::database::Turn;
 use crate::execution::{Execution, ExecutionStatus, NODES_PER_EXECUTION_MAX, Node, NodeStatus};
 use crate::text::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX, check_length};
-use crate::{ExecutionId, NodeId, Store, StoreError, statements};
+use crate::{ExecutionId, News, NodeId, OutboxNumber, Store, StoreError, statements};
 
 /// A report on an execution. What is not given stays.
 #[derive(Clone, Debug)]
@@ -106,8 +106,10 @@ pub enum ExecutionOutcome {
     Changed {
         /// The execution after the report.
         execution: Execution,
-        /// Whether this report ended it: its owner is to be notified.
-        ended: bool,
+        /// The [`News::Execution`] that were stored with it.
+        news: OutboxNumber,
+        /// The [`News::End`], if this report ended it: its owner is to be notified.
+        ended: Option<OutboxNumber>,
     },
 }
 
@@ -129,9 +131,11 @@ pub enum NodeOutcome {
     Changed {
         /// The node after the report.
         node: Node,
-        /// The execution after the report, if completed nodes, progress or current node changed: publish an
-        /// `execution_update` then.
-        execution: Option<Execution>,
+        /// The [`News::Node`] that were stored with it.
+        news: OutboxNumber,
+        /// The execution after the report, if completed nodes, progress or current node changed, with the
+        /// [`News::Execution`] of that: publish an `execution_update` then.
+        execution: Option<(Execution, OutboxNumber)>,
     },
 }
 
@@ -162,15 +166,29 @@ impl Store {
         if tracked != before {
             tracked.execution.updated_at = self.now();
             statements::executions::update(&mut transaction, &tracked).await?;
-            transaction.commit().await?;
         }
-        let ended = tracked.execution.status.is_terminal() && !before.execution.status.is_terminal();
         let execution = tracked.execution;
-        Ok(if is_visible {
-            ExecutionOutcome::Changed { execution, ended }
+        let outcome = if is_visible {
+            let id = id.clone();
+            let news = self
+                .store_news(&mut transaction, &News::Execution { id: id.clone() })
+                .await?;
+            let has_ended = execution.status.is_terminal() && !before.execution.status.is_terminal();
+            let ended = if has_ended {
+                Some(self.store_news(&mut transaction, &News::End { id }).await?)
+            } else {
+                None
+            };
+            ExecutionOutcome::Changed {
+                execution,
+                news,
+                ended,
+            }
         } else {
             ExecutionOutcome::Unchanged(execution)
-        })
+        };
+        transaction.commit().await?;
+        Ok(outcome)
     }
 
     /// Applies a report on a node of an execution. An unknown execution is [`StoreError::NotFound`], a status that
@@ -205,11 +223,30 @@ impl Store {
             tracked.execution.updated_at = now;
             statements::executions::update(&mut transaction, &tracked).await?;
         }
+        let of_node = News::Node {
+            execution_id: id.clone(),
+            id: node_id.clone(),
+        };
+        let news = self.store_news(&mut transaction, &of_node).await?;
+        let execution = if is_visible {
+            let of_execution = News::Execution { id: id.clone() };
+            let news = self.store_news(&mut transaction, &of_execution).await?;
+            Some((tracked.execution, news))
+        } else {
+            None
+        };
         transaction.commit().await?;
         Ok(NodeOutcome::Changed {
             node,
-            execution: is_visible.then_some(tracked.execution),
+            news,
+            execution,
         })
+    }
+
+    /// A node of an execution.
+    pub async fn node(&self, execution: &ExecutionId, id: &NodeId) -> Result<Option<Node>, StoreError> {
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::find_node(&mut transaction, execution, id).await
     }
 
     /// An execution's nodes by id, in pages: at most `limit`, from the first after `after`.

@@ -4,7 +4,7 @@ use tidings_wire::time::Timestamp;
 
 use super::workflows::IDS_AT_ONCE;
 use crate::database::{Row, Transaction, sql};
-use crate::execution::{NodeCounters, Tracked};
+use crate::execution::{Ended, NodeCounters, Tracked};
 use crate::{
     Execution, ExecutionId, ExecutionStatus, Node, NodeId, NodeStatus, OwnerId, StoreError, WorkflowId,
 };
@@ -116,6 +116,45 @@ pub(crate) async fn own_owners(
         .iter()
         .map(|row| Ok(OwnerId::stored(row.get(0)?)))
         .collect()
+}
+
+/// Those that have ended and were last touched before `before`, the oldest first.
+pub(crate) async fn ended(
+    transaction: &mut Transaction,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Ended>, StoreError> {
+    sql("SELECT e.id, coalesce(e.owner_id, w.owner_id), e.nodes_known
+         FROM execution e JOIN workflow w ON w.id = e.workflow_id
+         WHERE e.status IN ('completed', 'failed', 'cancelled') AND e.updated_at < $1
+         ORDER BY e.updated_at LIMIT $2")
+    .bind(before.as_millis())
+    .bind(limit)
+    .fetch_all(transaction)
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(Ended {
+            id: ExecutionId::stored(row.get(0)?),
+            owner_id: OwnerId::stored(row.get(1)?),
+            nodes: row.number(2)?,
+        })
+    })
+    .collect()
+}
+
+/// Those of these that still are as [`ended`] finds them.
+pub(crate) async fn delete_ended(
+    transaction: &mut Transaction,
+    before: Timestamp,
+    ids: &[&str],
+) -> Result<(), StoreError> {
+    let mut query = sql("DELETE FROM execution WHERE updated_at < ");
+    query.push_bind(before.as_millis()).push(" AND id IN (");
+    query.push_list(ids.iter().copied());
+    query.push(")");
+    query.execute(transaction).await?;
+    Ok(())
 }
 
 pub(crate) async fn find_node(

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
 
 use crate::database::{Row, Transaction, sql};
-use crate::{NewOutboxEvent, OutboxEvent, OutboxNumber, StoreError, TenantId};
+use crate::{NewOutboxEvent, News, OutboxEvent, OutboxNumber, StoreError, StoredNews, TenantId};
 
 pub(crate) async fn insert(
     transaction: &mut Transaction,
@@ -33,7 +33,56 @@ pub(crate) async fn insert(
     })
 }
 
-/// Takes the oldest events that nobody holds, and holds them.
+/// Puts news in somebody's hands until `held_until`.
+pub(crate) async fn insert_news(
+    transaction: &mut Transaction,
+    news: &News,
+    now: Timestamp,
+    held_until: Timestamp,
+) -> Result<OutboxNumber, StoreError> {
+    let data = serde_json::to_string(news).map_err(|error| StoreError::Corrupt(error.into()))?;
+    let row = sql(
+        "INSERT INTO outbox (tenant_id, event_id, kind, data, created_at, held_until)
+                   VALUES (NULL, '', $1, $2, $3, $4) RETURNING number",
+    )
+    .bind(news.kind())
+    .bind(data)
+    .bind(now.as_millis())
+    .bind(held_until.as_millis())
+    .fetch_one(transaction)
+    .await?;
+    Ok(OutboxNumber(row.get(0)?))
+}
+
+/// Takes the oldest news that nobody holds, and holds them.
+pub(crate) async fn claim_news(
+    transaction: &mut Transaction,
+    now: Timestamp,
+    held_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<StoredNews>, StoreError> {
+    let rows = sql("UPDATE outbox SET held_until = $1
+         WHERE number IN (SELECT number FROM outbox WHERE held_until <= $2 AND tenant_id IS NULL ORDER BY number LIMIT $3)
+         RETURNING number, data, created_at")
+    .bind(held_until.as_millis())
+    .bind(now.as_millis())
+    .bind(limit)
+    .fetch_all(transaction)
+    .await?;
+    let mut news = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match news_from_row(row) {
+            Ok(read) => news.push(read),
+            // Of another version, or from a hand in the database: it must not stand in the way of the others.
+            Err(error) => tracing::error!(%error, "news in the outbox cannot be read and stay there"),
+        }
+    }
+    // The database returns them as it came by them.
+    news.sort_unstable_by_key(|news| news.number);
+    Ok(news)
+}
+
+/// Takes the oldest events of tenants that nobody holds, and holds them.
 pub(crate) async fn claim(
     transaction: &mut Transaction,
     now: Timestamp,
@@ -41,7 +90,7 @@ pub(crate) async fn claim(
     limit: u32,
 ) -> Result<Vec<OutboxEvent>, StoreError> {
     let rows = sql("UPDATE outbox SET held_until = $1
-         WHERE number IN (SELECT number FROM outbox WHERE held_until <= $2 ORDER BY number LIMIT $3)
+         WHERE number IN (SELECT number FROM outbox WHERE held_until <= $2 AND tenant_id IS NOT NULL ORDER BY number LIMIT $3)
          RETURNING number, tenant_id, event_id, kind, data, created_at")
     .bind(held_until.as_millis())
     .bind(now.as_millis())
@@ -74,9 +123,23 @@ pub(crate) async fn let_go(
     Ok(())
 }
 
-/// Whether there is an event that nobody holds.
+/// Whether there is an event of a tenant that nobody holds.
 pub(crate) async fn has_unheld(transaction: &mut Transaction, now: Timestamp) -> Result<bool, StoreError> {
-    let found = sql("SELECT number FROM outbox WHERE held_until <= $1 LIMIT 1")
+    let statement = "SELECT number FROM outbox WHERE held_until <= $1 AND tenant_id IS NOT NULL LIMIT 1";
+    let found = sql(statement)
+        .bind(now.as_millis())
+        .fetch_optional(transaction)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Whether there are news that nobody holds.
+pub(crate) async fn has_unheld_news(
+    transaction: &mut Transaction,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let statement = "SELECT number FROM outbox WHERE held_until <= $1 AND tenant_id IS NULL LIMIT 1";
+    let found = sql(statement)
         .bind(now.as_millis())
         .fetch_optional(transaction)
         .await?;
@@ -101,5 +164,14 @@ fn from_row(row: &Row) -> Result<OutboxEvent, StoreError> {
             data: RawValue::from_string(row.get(4)?).map_err(|error| StoreError::Corrupt(error.into()))?,
         },
         created_at: Timestamp::from_millis(row.get(5)?),
+    })
+}
+
+fn news_from_row(row: &Row) -> Result<StoredNews, StoreError> {
+    Ok(StoredNews {
+        number: OutboxNumber(row.get(0)?),
+        news: serde_json::from_str(&row.get::<String>(1)?)
+            .map_err(|error| StoreError::Corrupt(error.into()))?,
+        created_at: Timestamp::from_millis(row.get(2)?),
     })
 }

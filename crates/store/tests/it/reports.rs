@@ -40,7 +40,7 @@ async fn put(store: &Store, total_nodes: Option<u32>) -> bool {
         owner_id: None,
         total_nodes,
     };
-    store.put_execution(execution).await.unwrap().progress_changed
+    store.put_execution(execution).await.unwrap().news.is_some()
 }
 
 async fn report(store: &Store, report: ExecutionReport) -> ExecutionOutcome {

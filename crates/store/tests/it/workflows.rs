@@ -121,7 +121,7 @@ async fn executions_belong_to_their_workflows_owner_unless_they_have_their_own(b
     assert_eq!(owner_of(&store, "e2").await.as_deref(), Some("eve"));
 
     let same = store.put_execution(execution("e2", "w1", None)).await.unwrap();
-    assert!(!same.created && !same.progress_changed && same.previous_owner.is_none());
+    assert!(!same.created && same.news.is_none() && same.previous_owner.is_none());
     assert_eq!(same.execution.owner_id, owner("eve"), "as before");
     let moved = store
         .put_execution(execution("e2", "w1", Some("dan")))
@@ -180,7 +180,7 @@ async fn deleting_a_workflow_takes_its_executions_along(backend: Backend) {
         .await
         .unwrap();
     let deleted = store.delete_workflow(&workflow_id("w1")).await.unwrap();
-    assert_eq!(deleted.unwrap().owner_id, owner("ann"));
+    assert_eq!(deleted.unwrap().workflow.owner_id, owner("ann"));
     assert_eq!(owner_of(&store, "e1").await, None);
     assert!(store.delete_workflow(&workflow_id("w1")).await.unwrap().is_none());
 }

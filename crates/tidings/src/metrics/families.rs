@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 
 use tidings_wire::websocket::DeflateFigures;
 
-use super::{Distribution, Readings, TlsReadings, access, sources};
+use super::{Distribution, Readings, TlsReadings, access, outbox, sources};
 use crate::cli::version::VERSION;
 
 /// Writes all families.
@@ -80,6 +80,13 @@ pub(super) fn encode(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt
     compression(readings, to)?;
     sources::encode(readings, to)?;
     access::encode(&readings.access, to)?;
+    outbox::encode(&readings.outbox, to)?;
+    counter(
+        to,
+        "tidings_executions_forgotten",
+        "Executions deleted because they ended long ago",
+        readings.executions_forgotten,
+    )?;
     if !readings.jwks_refreshes.is_empty() {
         counters(
             to,
@@ -191,32 +198,7 @@ fn limits(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         "Sockets closed while they waited for a request, because no descriptors were left",
         readings.evicted_for_descriptors,
     )?;
-    memory(readings, to)?;
-    outbox(readings, to)
-}
-
-fn outbox(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    counters(
-        to,
-        "tidings_outbox_events",
-        "Events stored with the change they tell of: published at once, published later, refused by the bus and tried again",
-        "outcome",
-        &readings.outbox,
-    )?;
-    to.encode_descriptor(
-        "tidings_outbox_length",
-        "Events in the outbox, up to 100000: those that nobody has published yet, and those not yet removed",
-        None,
-        MetricType::Gauge,
-    )?
-    .encode_gauge(&readings.outbox_length)?;
-    to.encode_descriptor(
-        "tidings_outbox_unremoved",
-        "Events of the outbox that are published and not yet removed: published again if the server dies",
-        None,
-        MetricType::Gauge,
-    )?
-    .encode_gauge(&readings.outbox_unremoved)
+    memory(readings, to)
 }
 
 fn memory(readings: &Readings, to: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -87,9 +87,9 @@ pub(super) async fn put(
         if let Some(previous) = &put.previous_owner {
             gateway.recheck_owner(previous).await;
         }
-        if put.progress_changed {
+        if let Some(news) = put.news {
             let event = updates::execution(&put.execution, gateway.now());
-            gateway.publish(event).await.map_err(refusal::of_bus)?;
+            gateway.tell(news, event).await;
         }
         let status = if put.created {
             StatusCode::CREATED
@@ -116,17 +116,15 @@ pub(super) async fn report(
             .map_err(refusal::of_store)?;
         match outcome {
             ExecutionOutcome::Unchanged(execution) => Ok(Json(execution)),
-            ExecutionOutcome::Changed { execution, ended } => {
+            ExecutionOutcome::Changed {
+                execution,
+                news,
+                ended,
+            } => {
                 let now = gateway.now();
-                gateway
-                    .publish(updates::execution(&execution, now))
-                    .await
-                    .map_err(refusal::of_bus)?;
-                if ended {
-                    gateway
-                        .publish(updates::execution_end(&execution, now))
-                        .await
-                        .map_err(refusal::of_bus)?;
+                gateway.tell(news, updates::execution(&execution, now)).await;
+                if let Some(news) = ended {
+                    gateway.tell(news, updates::execution_end(&execution, now)).await;
                 }
                 Ok(Json(execution))
             }

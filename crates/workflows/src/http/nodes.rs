@@ -49,17 +49,15 @@ pub(super) async fn report(
         let reported = gateway.store.report_node_status(&id, &node_id, body.into()).await;
         match reported.map_err(refusal::of_store)? {
             NodeOutcome::Unchanged(node) => Ok(Json(node)),
-            NodeOutcome::Changed { node, execution } => {
+            NodeOutcome::Changed {
+                node,
+                news,
+                execution,
+            } => {
                 let now = gateway.now();
-                gateway
-                    .publish(updates::node(&node, now))
-                    .await
-                    .map_err(refusal::of_bus)?;
-                if let Some(execution) = execution {
-                    gateway
-                        .publish(updates::execution(&execution, now))
-                        .await
-                        .map_err(refusal::of_bus)?;
+                gateway.tell(news, updates::node(&node, now)).await;
+                if let Some((execution, news)) = execution {
+                    gateway.tell(news, updates::execution(&execution, now)).await;
                 }
                 Ok(Json(node))
             }

@@ -1,15 +1,20 @@
 //! Notifications to one user.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_access::UserId;
 use tidings_hub::EventId;
+use tidings_store::{News, OwnerId};
 use tidings_transport::{JsonBody, Problem, ProblemCode};
 
 use super::caller::Backend;
 use super::path::Id;
+use super::refusal;
+use crate::gateway::Inner;
 use crate::{Workflows, updates};
 
 /// The longest name of an event, in bytes.
@@ -29,7 +34,7 @@ pub(super) struct Published {
     id: EventId,
 }
 
-/// Notifications are passed on, not kept: the answer names the event.
+/// The answer names the event. It is published before that, or soon, if the bus does not take it.
 pub(super) async fn notify(
     State(workflows): State<Workflows>,
     _: Backend,
@@ -43,14 +48,20 @@ pub(super) async fn notify(
     if data.get().len() > DATA_BYTES_MAX {
         return Err(refused("/data", "a notification's data is at most 256 KiB"));
     }
-    let gateway = &workflows.0;
-    let event = updates::notification(&user, &body.event, data, gateway.now());
-    let id = event.id;
-    gateway
-        .publish(event)
-        .await
-        .map_err(|_| Problem::new(ProblemCode::BusUnavailable))?;
-    Ok(Json(Published { id }))
+    let work = |gateway: Arc<Inner>| async move {
+        let event = updates::notification(&user, &body.event, data.clone(), gateway.now());
+        let id = event.id;
+        let news = News::Notification {
+            id: id.to_string(),
+            user_id: OwnerId::new(user.as_str()).map_err(refusal::of_store)?,
+            event: body.event,
+            data,
+        };
+        let number = gateway.store.put_news(news).await.map_err(refusal::of_store)?;
+        gateway.tell(number, event).await;
+        Ok(Json(Published { id }))
+    };
+    workflows.carry_through(work).await
 }
 
 fn refused(pointer: &str, what: &str) -> Problem {

@@ -1,6 +1,5 @@
-//! The store's and the bus's refusals as problems.
+//! The store's refusals as problems.
 
-use tidings_bus::BusError;
 use tidings_store::StoreError;
 use tidings_transport::{Problem, ProblemCode};
 
@@ -21,12 +20,6 @@ pub(super) fn of_store(error: StoreError) -> Problem {
         }
     };
     Problem::new(code).detail(detail)
-}
-
-/// The change is in the store by then, and the report of it is not published by repeating it.
-pub(super) fn of_bus(error: BusError) -> Problem {
-    tracing::error!(%error, "a change is stored and was not published");
-    Problem::new(ProblemCode::BusUnavailable).detail("the change is stored and was not published")
 }
 
 /// An unknown id in the path.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_store::{NewWorkflow, OwnerId, Workflow, WorkflowId};
+use tidings_store::{DeletedWorkflow, NewWorkflow, News, OwnerId, Workflow, WorkflowChange, WorkflowId};
 use tidings_transport::{JsonBody, Problem};
 
 use super::caller::Backend;
@@ -15,7 +15,7 @@ use super::path::Id;
 use super::{field, refusal};
 use crate::Workflows;
 use crate::gateway::Inner;
-use crate::updates::{self, WorkflowChange};
+use crate::updates;
 
 #[derive(Deserialize)]
 pub(super) struct Registration {
@@ -53,7 +53,7 @@ pub(super) async fn put(
             (StatusCode::OK, WorkflowChange::Updated)
         };
         let event = updates::workflow(&put.workflow, change, gateway.now());
-        gateway.publish(event).await.map_err(refusal::of_bus)?;
+        gateway.tell(put.news, event).await;
         Ok((status, Json(put.workflow)))
     };
     workflows.carry_through(work).await
@@ -77,15 +77,14 @@ pub(super) async fn delete(
             .delete_workflow(&id)
             .await
             .map_err(refusal::of_store)?;
-        let workflow = deleted.ok_or_else(|| refusal::not_found("workflow"))?;
+        let DeletedWorkflow { workflow, news } = deleted.ok_or_else(|| refusal::not_found("workflow"))?;
         let event = updates::workflow(&workflow, WorkflowChange::Deleted, gateway.now());
-        let published = gateway.publish(event).await;
+        gateway.tell(news, event).await;
         // Nobody owns what is gone, and who registers the same id next is another owner.
         gateway.recheck_owner(&workflow.owner_id).await;
         for owner in owners {
             gateway.recheck_owner(&owner).await;
         }
-        published.map_err(refusal::of_bus)?;
         Ok(Json(workflow))
     };
     workflows.carry_through(work).await
@@ -100,8 +99,11 @@ pub(super) async fn publish(
         let _turn = gateway.workflow_turns.of(&id).await;
         let found = gateway.store.workflow(&id).await.map_err(refusal::of_store)?;
         let workflow = found.ok_or_else(|| refusal::not_found("workflow"))?;
-        let event = updates::workflow(&workflow, WorkflowChange::Published, gateway.now());
-        gateway.publish(event).await.map_err(refusal::of_bus)?;
+        let change = WorkflowChange::Published;
+        let news = News::Workflow { id, change };
+        let number = gateway.store.put_news(news).await.map_err(refusal::of_store)?;
+        let event = updates::workflow(&workflow, change, gateway.now());
+        gateway.tell(number, event).await;
         Ok(Json(workflow))
     };
     workflows.carry_through(work).await
