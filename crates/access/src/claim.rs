@@ -12,6 +12,11 @@ pub struct ClaimRule;
 impl ClaimRule {
     /// Its name.
     pub const NAME: &'static str = "claim";
+
+    /// Whether the claims open the room.
+    pub fn opens(claims: &Claims, room: RoomTarget<'_>) -> bool {
+        claims.rooms.iter().any(|entry| names(entry, room))
+    }
 }
 
 impl RoomRule for ClaimRule {
@@ -25,7 +30,7 @@ impl RoomRule for ClaimRule {
 
     fn ask<'a>(&'a self, claims: &'a Claims, room: RoomTarget<'a>) -> BoxFuture<'a, Verdict> {
         // It holds as long as the token, and with the token the connection ends.
-        let verdict = if claims.rooms.iter().any(|entry| names(entry, room)) {
+        let verdict = if ClaimRule::opens(claims, room) {
             Verdict::Allow(None)
         } else {
             Verdict::Nothing

@@ -181,6 +181,11 @@ impl RoomAccess {
         Decision::Denied { is_uncertain }
     }
 
+    /// Whether the rule with this name is one of these.
+    pub fn has_rule(&self, name: &str) -> bool {
+        self.rules.iter().any(|counted| counted.rule.name() == name)
+    }
+
     /// Whether answers of the rule with this name depend on more of the claims than the user.
     pub fn reads_claims(&self, rule: &str) -> bool {
         self.rules

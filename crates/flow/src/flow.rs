@@ -25,10 +25,11 @@ use crate::backup::BackupSettings;
 use crate::compliance::ComplianceSettings;
 use crate::encoding::FlowEncodings;
 use crate::envelope::EventKind;
+use crate::http;
 use crate::jobs::Jobs;
 use crate::response::Failure;
+use crate::socket::Events;
 use crate::usage::Usage;
-use crate::{http, socket};
 
 use admission::Queries;
 pub use health::Health;
@@ -119,12 +120,14 @@ impl Flow {
         flow
     }
 
-    /// Every route of the gateway but `/health`: Socket.IO, the plain WebSocket, leads over HTTP. To be called once,
-    /// since it starts the Socket.IO server.
+    /// What happens on the Socket.IO namespace of this gateway, for the server of its listener.
+    pub fn socket_io(&self) -> Events {
+        Events::new(self.clone())
+    }
+
+    /// Every route of the gateway but `/health` and those of the Socket.IO server: the plain WebSocket, leads over HTTP.
     pub fn routes(&self) -> Router {
-        Router::new()
-            .merge(socket::routes(self))
-            .merge(http::routes(self))
+        http::routes(self)
     }
 
     pub(crate) fn transport(&self) -> &Transport {

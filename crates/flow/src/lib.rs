@@ -34,4 +34,5 @@ pub use compliance::{ComplianceSettings, ListenerReach, ListenerSecurity};
 pub use encoding::FlowEncodings;
 pub use flow::{Flow, FlowLimits, Health};
 pub use http::openapi;
+pub use socket::{Events, EventsSocket};
 pub use tidings_outbox::OutboxFigures;

@@ -1,15 +1,10 @@
 //! Socket.IO: the namespace `/events`.
 
-use axum::Router;
 use axum::http::HeaderName;
 use serde_json::value::RawValue;
-use tidings_hub::Gateway;
-use tidings_transport::engineio::EngineOptions;
-use tidings_transport::socketio::{
-    Application, ConnectRequest, Event, Refusal, SocketHandle, SocketOptions, SocketServer,
-};
+use tidings_transport::socketio::{Application, ConnectRequest, Event, Refusal, SocketHandle};
 use tidings_wire::close_code::CloseCode;
-use tidings_wire::socketio::{Limits, encode_event};
+use tidings_wire::socketio::encode_event;
 
 use crate::authentication::{KEY_NAMES, KeyRefusal, OfferedKeys, Principal, authenticate};
 use crate::command;
@@ -18,36 +13,17 @@ use crate::envelope::tenant_room;
 use crate::flow::{Flow, LiveConnection, LiveHandle};
 use crate::welcome::{self, COMMAND, RESPONSE};
 
-pub(crate) fn routes(flow: &Flow) -> Router {
-    let transport = flow.transport();
-    let heartbeat = transport.heartbeat();
-    let limits = transport.limits();
-    let message_bytes_max = limits.message_bytes_max;
-    let engine_options = EngineOptions {
-        ping_interval: heartbeat.interval,
-        ping_timeout: heartbeat.timeout,
-        upgrade_timeout: limits.upgrade_timeout,
-        payload_bytes_max: message_bytes_max,
-        payload_packets_max: limits.payload_packets_max,
-        ..EngineOptions::new("/socket.io", Gateway::Flow)
-    };
-    let options = SocketOptions {
-        connect_timeout: limits.connect_timeout,
-        namespaces_max: limits.namespaces_per_connection_max,
-        packet_limits: Limits {
-            attachments_max: limits.attachments_max,
-            attachment_bytes_max: message_bytes_max,
-            ..Limits::default()
-        },
-    };
-    SocketServer::start(transport, engine_options, options, Events(flow.clone())).routes()
+/// What happens on `/events`.
+pub struct Events(Flow);
+
+impl Events {
+    pub(crate) fn new(flow: Flow) -> Events {
+        Events(flow)
+    }
 }
 
-/// What happens on `/events`.
-struct Events(Flow);
-
 /// One client on `/events`.
-struct EventsSocket {
+pub struct EventsSocket {
     principal: Principal,
     handle: SocketHandle,
     _live: LiveConnection,
@@ -56,14 +32,15 @@ struct EventsSocket {
 impl Application for Events {
     type Socket = EventsSocket;
 
+    fn serves(&self, namespace: &str) -> bool {
+        namespace == NAMESPACE
+    }
+
     fn needs_header(&self, name: &HeaderName) -> bool {
         KEY_NAMES.contains(&name.as_str())
     }
 
     async fn connect(&self, request: ConnectRequest<'_>) -> Result<EventsSocket, Refusal> {
-        if request.namespace != NAMESPACE {
-            return Err(Refusal::invalid_namespace());
-        }
         let flow = &self.0;
         let offered = OfferedKeys::of(request.headers, request.auth);
         let principal = authenticate(flow.store(), flow.clock(), &offered)

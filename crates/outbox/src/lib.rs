@@ -11,6 +11,8 @@
 //! whoever waits for a place gets one, also if he holds what the late publisher waits for.
 
 mod behind;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::collections::HashSet;

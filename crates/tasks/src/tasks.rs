@@ -123,7 +123,8 @@ impl Tasks {
     /// Closes, with 4403, the connections whose token is among what the authenticator says is revoked.
     pub async fn close_revoked(&self) {
         let revocations = self.0.authenticator.revocations();
-        self.0.tokens.close_revoked(|stamp| revocations.has(stamp)).await;
+        let is_revoked = |stamp: &TokenStamp| revocations.has(stamp);
+        self.0.tokens.close_revoked(is_revoked, |_| None).await;
     }
 
     /// What clients sent so far.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use tidings_bus::{Bus, MemoryBus};
 use tidings_flow::{Flow, FlowEncodings, FlowLimits};
-use tidings_hub::{Hub, HubBuilder};
+use tidings_hub::{Gateway, Hub, HubBuilder};
 use tidings_sources::dapr;
 use tidings_store::{Clock, Store};
 use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
+use tidings_transport::socketio::{Pair, SocketServer};
 use tidings_transport::{
     HeartbeatTimes, OriginPolicy, Tls, Transport, TransportLimits, with_problem_fallbacks,
 };
@@ -169,7 +170,7 @@ impl Assembly {
         self.hub.failed().await;
     }
 
-    /// What a listener of these gateways serves.
+    /// What a listener of these gateways serves. To be called once for each listener, since it starts a Socket.IO server.
     pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
         let health = self.health_of(gateways);
         let routes = gateways.iter().filter_map(|gateway| self.routes.get(gateway));
@@ -179,8 +180,24 @@ impl Assembly {
             routes
                 .chain(metrics)
                 .cloned()
+                .chain(self.socket_io(gateways))
                 .fold(health.routes(), Router::merge),
         )
+    }
+
+    /// The listener's Socket.IO server, which gateways share as they share the listener.
+    fn socket_io(&self, gateways: &[&'static str]) -> Option<Router> {
+        let transport = &self.transport;
+        let (flow, workflows) = (self.flow.socket_io(), self.workflows.socket_io());
+        let has = |gateway| gateways.contains(&gateway);
+        Some(match (has("flow"), has("workflows")) {
+            (true, true) => {
+                SocketServer::of_gateway(transport, Gateway::Flow, Pair(flow, workflows)).routes()
+            }
+            (true, false) => SocketServer::of_gateway(transport, Gateway::Flow, flow).routes(),
+            (false, true) => SocketServer::of_gateway(transport, Gateway::Workflows, workflows).routes(),
+            (false, false) => return None,
+        })
     }
 
     /// Where gateways share a listener, the tasks document's body wins: its users parse it.

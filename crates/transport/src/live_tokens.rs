@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_hub::Connection;
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::websocket::Frame;
 use tokio::time::MissedTickBehavior;
 
 /// How often expiries are looked for.
@@ -121,8 +122,12 @@ impl<T: Send + 'static> LiveTokens<T> {
         }
     }
 
-    /// Closes, with 4403, the connections whose token is revoked.
-    pub async fn close_revoked(&self, is_revoked: impl Fn(&T) -> bool) {
+    /// Closes, with 4403, the connections whose token is revoked, behind the farewell of those whose protocol has one.
+    pub async fn close_revoked(
+        &self,
+        is_revoked: impl Fn(&T) -> bool,
+        farewell: impl Fn(&T) -> Option<Frame>,
+    ) {
         let mut behind = None;
         loop {
             let revoked = {
@@ -130,15 +135,19 @@ impl<T: Send + 'static> LiveTokens<T> {
                 let (seen, last) = book.after(behind, AT_ONCE_MAX);
                 let revoked: Vec<_> = seen
                     .filter(|entry| is_revoked(&entry.token))
-                    .map(|entry| entry.connection.clone())
+                    .map(|entry| (entry.connection.clone(), farewell(&entry.token)))
                     .collect();
                 behind = last;
                 revoked
             };
-            for connection in revoked {
-                if !connection.is_closing() {
-                    connection.close(CloseCode::Forbidden);
+            for (connection, farewell) in revoked {
+                if connection.is_closing() {
+                    continue;
                 }
+                if let Some(farewell) = farewell {
+                    connection.send(farewell).await;
+                }
+                connection.close(CloseCode::Forbidden);
             }
             if behind.is_none() {
                 return;

@@ -9,6 +9,7 @@ mod acknowledge;
 mod connect_timeout;
 mod handle;
 mod options;
+mod pair;
 mod session;
 
 use std::future::Future;
@@ -17,12 +18,14 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName};
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use tidings_hub::Connection;
+use tidings_hub::{Connection, Gateway};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::socketio::Limits;
 
 pub use acknowledge::Acknowledge;
 pub use handle::SocketHandle;
 pub use options::SocketOptions;
+pub use pair::{EitherSocket, Pair};
 pub use session::{Session, Sessions};
 
 use crate::engineio::{EngineOptions, EngineServer};
@@ -32,6 +35,29 @@ use crate::{PeerAddress, Transport};
 pub type SocketServer<A> = EngineServer<Sessions<A>>;
 
 impl<A: Application> SocketServer<A> {
+    /// Starts a gateway's Socket.IO server at `/socket.io`, within the transport's limits and with its heartbeat.
+    pub fn of_gateway(transport: &Transport, gateway: Gateway, application: A) -> Self {
+        let (heartbeat, limits) = (transport.heartbeat(), transport.limits());
+        let engine_options = EngineOptions {
+            ping_interval: heartbeat.interval,
+            ping_timeout: heartbeat.timeout,
+            upgrade_timeout: limits.upgrade_timeout,
+            payload_bytes_max: limits.message_bytes_max,
+            payload_packets_max: limits.payload_packets_max,
+            ..EngineOptions::new("/socket.io", gateway)
+        };
+        let options = SocketOptions {
+            connect_timeout: limits.connect_timeout,
+            namespaces_max: limits.namespaces_per_connection_max,
+            packet_limits: Limits {
+                attachments_max: limits.attachments_max,
+                attachment_bytes_max: limits.message_bytes_max,
+                ..Limits::default()
+            },
+        };
+        Self::start(transport, engine_options, options, application)
+    }
+
     /// Starts a Socket.IO server on the current runtime.
     pub fn start(
         transport: &Transport,
@@ -48,6 +74,12 @@ impl<A: Application> SocketServer<A> {
 pub trait Application: Send + Sync + 'static {
     /// One client on one namespace. It is dropped when the client is gone.
     type Socket: Send + 'static;
+
+    /// Whether there is such a namespace. Clients that want to enter another one are refused.
+    fn serves(&self, namespace: &str) -> bool {
+        let _ = namespace;
+        true
+    }
 
     /// Whether a header of the handshake request is needed in [`ConnectRequest::headers`]. Headers are kept as long as
     /// their session; refusing most of them is most of an idle session's memory.

@@ -288,8 +288,14 @@ impl Directory {
         page.into_sorted_vec()
     }
 
-    /// The rooms that the user's connections are in. Rooms are entered by those who may see them, so these are all active
-    /// ones that the user may see.
+    /// All rooms, in parts that are looked at one after the other.
+    pub(crate) fn parts_of_rooms(&self) -> impl Iterator<Item = Vec<RoomName>> {
+        self.rooms
+            .iter()
+            .map(|stripe| stripe.lock().keys().cloned().collect())
+    }
+
+    /// The rooms that the user's connections are in.
     pub(crate) fn rooms_of(&self, user: &UserId) -> BTreeSet<RoomName> {
         self.members_of(user)
             .iter()

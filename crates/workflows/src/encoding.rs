@@ -3,33 +3,41 @@
 use std::sync::Arc;
 
 use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
-use tidings_wire::json;
 use tidings_wire::time::Timestamp;
-use tidings_wire::websocket::{Frame, Opcode};
+use tidings_wire::websocket::Frame;
+use tidings_wire::{json, socketio};
+
+use crate::form::Form;
 
 /// The encodings of this gateway, registered before the hub starts.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkflowsEncodings {
-    pub(crate) json: EncodingId,
+    json: EncodingId,
+    socket_io: EncodingId,
 }
 
 impl WorkflowsEncodings {
     /// Registers them.
     pub fn register(hub: &mut HubBuilder) -> WorkflowsEncodings {
         WorkflowsEncodings {
-            json: hub.encoding(Gateway::Workflows, Arc::new(Json)),
+            json: hub.encoding(Gateway::Workflows, Arc::new(Form::Json)),
+            socket_io: hub.encoding(Gateway::Workflows, Arc::new(Form::SocketIo)),
+        }
+    }
+
+    pub(crate) fn of(self, form: Form) -> EncodingId {
+        match form {
+            Form::Json => self.json,
+            Form::SocketIo => self.socket_io,
         }
     }
 }
 
-/// `{"type":kind,"event":name,"data":data,"timestamp":time}`. An event that was published without a name has the
-/// name null: the keys are always the same.
-struct Json;
-
-/// An event as members of this gateway get it.
-pub(crate) fn frame(event: &Event) -> Frame {
+/// An event as members get it: `{"type":kind,"event":name,"data":data,"timestamp":time}`. An event that was published without
+/// a name has the name null: the keys are always the same.
+pub(crate) fn frame(form: Form, event: &Event) -> Frame {
     let capacity = event.data.get().len() + event.kind.len() + 96;
-    Frame::build(Opcode::Text, capacity, |text| {
+    form.frame(&event.kind, None, capacity, |text| {
         text.extend_from_slice(br#"{"type":"#);
         json::push_string(text, &event.kind);
         text.extend_from_slice(br#","event":"#);
@@ -45,13 +53,15 @@ pub(crate) fn frame(event: &Event) -> Frame {
     })
 }
 
-impl Encoding for Json {
+impl Encoding for Form {
+    /// Socket.IO has no events with names that it keeps for itself.
     fn frame(&self, event: &Event) -> Option<Frame> {
-        Some(frame(event))
+        let is_possible = *self == Form::Json || !socketio::RESERVED_EVENTS.contains(&&*event.kind);
+        is_possible.then(|| frame(*self, event))
     }
 
     fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
-        Frame::build(Opcode::Text, 96, |text| {
+        (*self).frame("gap", None, 96, |text| {
             text.extend_from_slice(br#"{"type":"gap","dropped":"#);
             text.extend_from_slice(dropped.to_string().as_bytes());
             text.extend_from_slice(br#","timestamp":""#);
@@ -84,7 +94,7 @@ mod tests {
     }
 
     fn text(name: Option<&str>, data: &str) -> String {
-        text_of(&Json.frame(&event(name, data)).unwrap())
+        text_of(&frame(Form::Json, &event(name, data)))
     }
 
     fn text_of(frame: &Frame) -> String {
@@ -104,8 +114,27 @@ mod tests {
             r#"{"type":"execution_update","event":null,"data":null,"timestamp":"2026-02-07T12:00:00.000Z"}"#
         );
         assert_eq!(
-            text_of(&Json.gap(17, Timestamp::from_millis(1_770_465_600_000))),
+            text_of(&Form::Json.gap(17, Timestamp::from_millis(1_770_465_600_000))),
             r#"{"type":"gap","dropped":17,"timestamp":"2026-02-07T12:00:00.000Z"}"#
         );
+    }
+
+    #[test]
+    fn over_socket_io() {
+        let update = event(Some("status_changed"), "[1.0]");
+        assert_eq!(
+            text_of(&Encoding::frame(&Form::SocketIo, &update).unwrap()),
+            r#"42/workflows,["execution_update",{"type":"execution_update","event":"status_changed","data":[1.0],"timestamp":"2026-02-07T12:00:00.000Z"}]"#
+        );
+        assert_eq!(
+            text_of(&Form::SocketIo.gap(17, Timestamp::from_millis(0))),
+            r#"42/workflows,["gap",{"type":"gap","dropped":17,"timestamp":"1970-01-01T00:00:00.000Z"}]"#
+        );
+        let reserved = Event {
+            kind: "disconnect".into(),
+            ..event(None, "1")
+        };
+        assert!(Encoding::frame(&Form::SocketIo, &reserved).is_none());
+        assert!(Encoding::frame(&Form::Json, &reserved).is_some());
     }
 }

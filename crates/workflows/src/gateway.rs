@@ -18,14 +18,19 @@ use tidings_store::{Clock, Store, StoredNews};
 use tidings_transport::{KeyedRate, LiveToken, LiveTokens, Transport, get_stream};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::directory::Directory;
+use crate::form::Form;
 use crate::recheck::{Invalidated, RecheckCounters, Rechecked};
+use crate::socketio::Rooms;
 use crate::turns::Turns;
 use crate::warnings::Warnings;
 use crate::{WorkflowsEncodings, handshake, http, recheck, retention, sse, warnings};
+
+/// Lists of rooms that are put together for users at one time; others wait.
+const LISTINGS_MAX: usize = 4;
 
 /// What the gateway is made of.
 pub struct WorkflowsParts {
@@ -102,11 +107,13 @@ pub(crate) struct Inner {
     pub(crate) limits: WorkflowsLimits,
     clock: Clock,
     pub(crate) directory: Directory,
-    pub(crate) tokens: LiveTokens<TokenStamp>,
+    pub(crate) tokens: LiveTokens<(TokenStamp, Form)>,
     pub(crate) warnings: Warnings,
     pub(crate) rechecks: RecheckCounters,
     pub(crate) message_rate: KeyedRate<UserId>,
     pub(crate) executions_forgotten: AtomicU64,
+    /// Lists of rooms under way.
+    pub(crate) listings: Semaphore,
     /// Lock order: a workflow's turn, then an execution's, then a member's.
     pub(crate) workflow_turns: Turns,
     pub(crate) execution_turns: Turns,
@@ -135,6 +142,7 @@ impl Workflows {
                 limits.messages_per_user_burst,
             ),
             executions_forgotten: AtomicU64::new(0),
+            listings: Semaphore::new(LISTINGS_MAX),
             workflow_turns: Turns::new(),
             execution_turns: Turns::new(),
             limits,
@@ -180,7 +188,12 @@ impl Workflows {
         });
     }
 
-    /// All routes but `/health`, which belongs to the listener.
+    /// What happens on the Socket.IO namespace of this gateway, for the server of its listener.
+    pub fn socket_io(&self) -> Rooms {
+        Rooms::new(self.clone())
+    }
+
+    /// All routes but `/health`, which belongs to the listener, and those of the Socket.IO server.
     pub fn routes(&self) -> Router {
         Router::new()
             .route("/api/v1/ws", get(handshake::open))
@@ -252,7 +265,9 @@ impl Workflows {
     /// Closes, with 4403, the connections whose token is among what the authenticator says is revoked.
     pub async fn close_revoked(&self) {
         let revocations = self.0.authenticator.revocations();
-        self.0.tokens.close_revoked(|stamp| revocations.has(stamp)).await;
+        let is_revoked = |(stamp, _): &(TokenStamp, Form)| revocations.has(stamp);
+        let farewell = |(_, form): &(TokenStamp, Form)| form.farewell();
+        self.0.tokens.close_revoked(is_revoked, farewell).await;
     }
 }
 
@@ -276,10 +291,12 @@ impl Inner {
         &self,
         claims: &Claims,
         connection: &Arc<Connection>,
-    ) -> Result<LiveToken<TokenStamp>, CloseCode> {
+        form: Form,
+    ) -> Result<LiveToken<(TokenStamp, Form)>, CloseCode> {
         let revocations = self.authenticator.revocations();
         let stamp = revocations.stamp(claims);
-        let live = self.tokens.enter(claims.exp, stamp.clone(), connection.clone());
+        let token = (stamp.clone(), form);
+        let live = self.tokens.enter(claims.exp, token, connection.clone());
         // It may have been revoked since it was verified, and been looked for before it was in the book.
         if revocations.has(&stamp) {
             return Err(CloseCode::Forbidden);

@@ -9,6 +9,7 @@ use tidings_transport::{BEARER, WebSocketUpgrade, bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
 
 use crate::Workflows;
+use crate::form::Form;
 use crate::session::Session;
 
 pub(crate) async fn open(
@@ -32,7 +33,7 @@ pub(crate) async fn open(
             let gateway = workflows.0.clone();
             let is_to_be_warned = wants_warning(&uri);
             upgrade.accept(transport, Gateway::Workflows, move |connection| {
-                Session::open(gateway, claims, is_to_be_warned, connection)
+                Session::open(gateway, claims, is_to_be_warned, connection, Form::Json)
             })
         }
     }

@@ -1,4 +1,4 @@
-//! The workflows gateway: JSON over WebSocket `/api/v1/ws` or an event stream `/api/v1/sse`, rooms with access
+//! The workflows gateway: JSON over WebSocket `/api/v1/ws`, an event stream `/api/v1/sse` or Socket.IO, rooms with access
 //! control, and the HTTP routes by which
 //! the application's backend says who owns what and how far it is.
 //!
@@ -13,6 +13,7 @@ mod access;
 mod answers;
 mod directory;
 mod encoding;
+mod form;
 mod frames;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -26,15 +27,18 @@ mod recheck;
 mod retention;
 mod session;
 mod snapshot;
+mod socketio;
 mod sse;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod updates;
+mod visible;
 mod warnings;
 
 pub use access::registry_rule;
 pub use encoding::WorkflowsEncodings;
 pub use gateway::{Workflows, WorkflowsLimits, WorkflowsParts};
 pub use recheck::{Invalidated, Rechecked};
+pub use socketio::{Rooms, RoomsSocket};

@@ -8,12 +8,16 @@ use tidings_hub::{Connection, RoomName};
 use tidings_transport::Deadline;
 use tokio::sync::MutexGuard;
 
+use crate::form::Form;
+use crate::frames::Frames;
+
 /// A connection of this gateway: who it is and which rooms it is in.
 pub(crate) struct Member {
     pub(crate) user: UserId,
     /// Changed under the turn alone.
     claims: Mutex<Arc<Claims>>,
     pub(crate) connection: Arc<Connection>,
+    pub(crate) form: Form,
     /// Held from a decision about a room until the hub has been told of it, so that a change of owner, or of what the
     /// token says, cannot slip in between.
     turn: tokio::sync::Mutex<()>,
@@ -32,14 +36,20 @@ pub(crate) struct Membership {
 }
 
 impl Member {
-    pub(crate) fn new(claims: Claims, connection: Arc<Connection>) -> Member {
+    pub(crate) fn new(claims: Claims, connection: Arc<Connection>, form: Form) -> Member {
         Member {
             user: claims.sub.clone(),
             claims: Mutex::new(Arc::new(kept(claims))),
             connection,
+            form,
             turn: tokio::sync::Mutex::default(),
             rooms: Mutex::new(Vec::with_capacity(1)),
         }
+    }
+
+    /// What it is told, in its form.
+    pub(crate) fn frames(&self) -> Frames {
+        Frames::new(self.form)
     }
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {

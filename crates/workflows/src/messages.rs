@@ -65,15 +65,31 @@ impl<'a> ClientMessage<'a> {
             return Err(NotJson);
         }
         let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| NotJson)?;
-        let room = || envelope.room_id.map(AskedRoom::new);
-        let kind = kind_of(envelope.kind);
-        Ok(match &*kind {
+        Ok(ClientMessage::of(kind_of(envelope.kind), envelope.room_id, text))
+    }
+
+    /// A message whose type is told beside it, as the name of an event: its members, which may be missing if there are none.
+    pub(crate) fn of_event(
+        kind: &'a str,
+        members: Option<&'a RawValue>,
+    ) -> Result<ClientMessage<'a>, NotJson> {
+        let text = members.map_or("{}", RawValue::get);
+        if !text.starts_with('{') {
+            return Err(NotJson);
+        }
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| NotJson)?;
+        Ok(ClientMessage::of(Cow::Borrowed(kind), envelope.room_id, text))
+    }
+
+    fn of(kind: Cow<'a, str>, room: Option<&'a RawValue>, text: &'a str) -> ClientMessage<'a> {
+        let room = || room.map(AskedRoom::new);
+        match &*kind {
             "subscribe" => ClientMessage::Subscribe(room(), wants_snapshot(text)),
             "unsubscribe" => ClientMessage::Unsubscribe(room()),
             "ping" => ClientMessage::Ping,
             "refresh" => ClientMessage::Refresh(token_of(text)),
             _ => ClientMessage::Unknown(kind),
-        })
+        }
     }
 }
 

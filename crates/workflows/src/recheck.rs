@@ -11,7 +11,7 @@ use tidings_hub::RoomName;
 use tidings_store::OwnerId;
 use tokio::time::Instant;
 
-use crate::frames::{self, RoomText};
+use crate::frames::RoomText;
 use crate::gateway::Inner;
 use crate::member::{Member, Membership};
 
@@ -139,7 +139,9 @@ impl Inner {
         if !self.directory.part(member, room) {
             return Outcome::Gone;
         }
-        let farewell = frames::unsubscribed(RoomText::Name(room.as_str()), self.now());
+        let farewell = member
+            .frames()
+            .unsubscribed(RoomText::Name(room.as_str()), self.now());
         member.connection.leave(room.clone(), Some(farewell)).await;
         Outcome::Ended
     }

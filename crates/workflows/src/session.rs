@@ -10,10 +10,11 @@ use tidings_wire::close_code::CloseCode;
 use tidings_wire::websocket::Frame;
 use tokio::time::Instant;
 
-use crate::frames::{self, RoomText};
+use crate::form::Form;
+use crate::frames::{Frames, RoomText};
 use crate::gateway::Inner;
 use crate::member::{Member, Membership};
-use crate::messages::{AskedRoom, ClientMessage};
+use crate::messages::{AskedRoom, ClientMessage, NotJson};
 use crate::pace::{Excess, Pace};
 use crate::snapshot::Snapshot;
 use crate::warnings;
@@ -22,7 +23,7 @@ use crate::warnings;
 pub(crate) struct Session {
     gateway: Arc<Inner>,
     member: Arc<Member>,
-    token: LiveToken<TokenStamp>,
+    token: LiveToken<(TokenStamp, Form)>,
     /// When it is warned of its token's expiry, if it asked for that; perhaps long ago.
     warning: Option<Deadline>,
     /// What it was told of sending too fast.
@@ -55,16 +56,17 @@ impl Session {
         claims: Claims,
         is_to_be_warned: bool,
         connection: Arc<Connection>,
+        form: Form,
     ) -> Result<Session, CloseCode> {
-        let token = gateway.enter(&claims, &connection)?;
+        let token = gateway.enter(&claims, &connection, form)?;
         let expiry_s = claims.exp.filter(|_| is_to_be_warned);
-        let member = Arc::new(Member::new(claims, connection.clone()));
+        let member = Arc::new(Member::new(claims, connection.clone(), form));
         let counters = gateway.transport.counters();
         gateway.directory.enter(&member).map_err(|_| {
             counters.reached(Limit::ConnectionsPerUser);
             CloseCode::RateLimited
         })?;
-        let encoding = gateway.encodings.json;
+        let encoding = gateway.encodings.of(form);
         // From here on dropping the session undoes all of it.
         let mut session = Session {
             gateway,
@@ -81,10 +83,10 @@ impl Session {
         };
         // One's own room does not count.
         let _ = gateway.directory.join(member, &room, own);
-        let now = gateway.now();
+        let (now, frames) = (gateway.now(), member.frames());
         let opening = Frame::concat([
-            frames::connected(connection.id(), now),
-            frames::subscribed(RoomText::Name(room.as_str()), now),
+            frames.connected(connection.id(), now),
+            frames.subscribed(RoomText::Name(room.as_str()), now),
         ]);
         connection.join(room, encoding, Some(opening)).await;
         // Behind the greeting, because it may be due at once.
@@ -93,43 +95,67 @@ impl Session {
         Ok(session)
     }
 
-    async fn handle(&mut self, text: Option<&str>) -> Result<(), CloseCode> {
-        let connection = &self.member.connection;
-        match text.map(ClientMessage::parse) {
-            Some(Ok(ClientMessage::Ping)) => connection.send(frames::pong(self.gateway.now())).await,
-            Some(Ok(ClientMessage::Subscribe(Some(room), false))) => {
-                Box::pin(self.subscribe(room, Wanted::Live)).await;
-            }
-            Some(Ok(ClientMessage::Subscribe(Some(room), true))) => {
-                Box::pin(self.subscribe_with_snapshot(room)).await;
-            }
-            Some(Ok(ClientMessage::Unsubscribe(Some(room)))) => Box::pin(self.unsubscribe(room)).await,
-            Some(Ok(ClientMessage::Refresh(token))) => return Box::pin(self.refresh(token.as_deref())).await,
-            Some(Ok(ClientMessage::Subscribe(None, _) | ClientMessage::Unsubscribe(None))) => {
-                connection.send(frames::missing_room_id()).await;
-            }
-            Some(Ok(ClientMessage::Unknown(kind))) => connection.send(frames::unknown_type(&kind)).await,
-            Some(Err(_)) | None => connection.send(frames::invalid_json()).await,
+    /// Takes a message of the client, who may have asked for an acknowledgement with this id.
+    pub(crate) async fn take(
+        &mut self,
+        message: Result<ClientMessage<'_>, NotJson>,
+        acknowledgement: Option<u64>,
+    ) -> Result<(), CloseCode> {
+        let frames = self.member.frames().acknowledging(acknowledgement);
+        if !self.gateway.message_rate.take(&self.member.user) {
+            return Box::pin(self.exceed(frames)).await;
         }
+        let answer = match message {
+            Ok(ClientMessage::Ping) => frames.pong(self.gateway.now()),
+            Ok(ClientMessage::Subscribe(Some(room), false)) => {
+                Box::pin(self.subscribe(room, Wanted::Live, frames)).await;
+                return Ok(());
+            }
+            Ok(ClientMessage::Subscribe(Some(room), true)) => {
+                Box::pin(self.subscribe_with_snapshot(room, frames)).await;
+                return Ok(());
+            }
+            Ok(ClientMessage::Unsubscribe(Some(room))) => {
+                Box::pin(self.unsubscribe(room, frames)).await;
+                return Ok(());
+            }
+            Ok(ClientMessage::Refresh(token)) => {
+                return Box::pin(self.refresh(token.as_deref(), frames)).await;
+            }
+            Ok(ClientMessage::Subscribe(None, _) | ClientMessage::Unsubscribe(None)) => {
+                frames.missing_room_id()
+            }
+            Ok(ClientMessage::Unknown(kind)) => frames.unknown_type(&kind),
+            Err(NotJson) => frames.invalid_json(),
+        };
+        self.member.connection.send(answer).await;
         Ok(())
+    }
+
+    /// Leaves every room, of a connection that lives on without this session.
+    pub(crate) async fn leave(self) {
+        let _turn = self.member.turn().await;
+        for membership in self.member.memberships() {
+            self.member.connection.leave(membership.room, None).await;
+        }
     }
 
     /// Rests the connection on another token of the same user. What is wrong with one that is refused is not told; the
     /// connection goes on with the one that it has.
-    async fn refresh(&mut self, token: Option<&str>) -> Result<(), CloseCode> {
+    async fn refresh(&mut self, token: Option<&str>, frames: Frames) -> Result<(), CloseCode> {
         let (gateway, member) = (self.gateway.clone(), self.member.clone());
         let verified = match token {
             Some(token) => gateway.verify_user(token).await.ok(),
             None => None,
         };
         let Some(claims) = verified.filter(|claims| claims.sub == member.user) else {
-            member.connection.send(frames::invalid_token()).await;
+            member.connection.send(frames.invalid_token()).await;
             return Ok(());
         };
         let _turn = member.turn().await;
         let revocations = gateway.authenticator.revocations();
         let stamp = revocations.stamp(&claims);
-        if !self.token.renew(claims.exp, stamp.clone()) {
+        if !self.token.renew(claims.exp, (stamp.clone(), member.form)) {
             // The old one has ended the connection.
             return Ok(());
         }
@@ -139,7 +165,7 @@ impl Session {
         }
         let expiry_s = claims.exp.unwrap_or(i64::MAX);
         member.renew(claims);
-        let confirmation = frames::refreshed(warnings::expiry(expiry_s));
+        let confirmation = frames.refreshed(warnings::expiry(expiry_s));
         member.connection.send(confirmation).await;
         if let Some(warning) = self.warning.take() {
             gateway.warnings.forget(warning);
@@ -151,18 +177,18 @@ impl Session {
     }
 
     /// What becomes of a message that is one too many of its user's.
-    async fn exceed(&mut self) -> Result<(), CloseCode> {
+    async fn exceed(&mut self, frames: Frames) -> Result<(), CloseCode> {
         self.gateway.transport.counters().reached(Limit::MessagesPerUser);
         match Pace::exceeded(&mut self.pace, Instant::now()) {
             Excess::Told => {
-                self.member.connection.send(frames::rate_limited()).await;
+                self.member.connection.send(frames.rate_limited()).await;
                 Ok(())
             }
             Excess::Closed => Err(CloseCode::RateLimited),
         }
     }
 
-    async fn subscribe_with_snapshot(&self, asked: AskedRoom<'_>) {
+    async fn subscribe_with_snapshot(&self, asked: AskedRoom<'_>, frames: Frames) {
         let Session { gateway, member, .. } = self;
         let execution = match &asked.name {
             Some(room) => gateway.execution_to_show(member, room).await,
@@ -173,28 +199,28 @@ impl Session {
             Some(id) => Some(gateway.execution_turns.of(id).await),
             None => None,
         };
-        self.subscribe(asked, Wanted::State(execution)).await;
+        self.subscribe(asked, Wanted::State(execution), frames).await;
     }
 
     /// For a state, the caller holds the execution's turn.
-    async fn subscribe(&self, asked: AskedRoom<'_>, wanted: Wanted) {
+    async fn subscribe(&self, asked: AskedRoom<'_>, wanted: Wanted, frames: Frames) {
         let Session { gateway, member, .. } = self;
         let sent = RoomText::Sent(asked.sent);
         let Some(room) = asked.name else {
-            member.connection.send(frames::access_denied(sent)).await;
+            member.connection.send(frames.access_denied(sent)).await;
             return;
         };
         let _turn = member.turn().await;
         match self.admit(&room).await {
             Ok(()) => match wanted {
-                Wanted::Live => self.join(room, sent).await,
-                Wanted::State(execution) => self.join_shown(room, sent, execution).await,
+                Wanted::Live => self.join(room, sent, frames).await,
+                Wanted::State(execution) => self.join_shown(room, sent, execution, frames).await,
             },
             Err(NoEntry::TooManyRooms | NoEntry::TooManyRoomsOfUser) => {
-                member.connection.send(frames::too_many_rooms(sent)).await;
+                member.connection.send(frames.too_many_rooms(sent)).await;
             }
             Err(NoEntry::Denied) => {
-                let denial = frames::access_denied(sent);
+                let denial = frames.access_denied(sent);
                 if gateway.directory.part(member, &room) {
                     member.connection.leave(room, Some(denial)).await;
                 } else {
@@ -209,7 +235,8 @@ impl Session {
         let _turn = self.member.turn().await;
         self.admit(&room).await?;
         let name = room.clone();
-        self.join(room, RoomText::Name(name.as_str())).await;
+        self.join(room, RoomText::Name(name.as_str()), self.member.frames())
+            .await;
         Ok(())
     }
 
@@ -239,9 +266,9 @@ impl Session {
         }
     }
 
-    async fn join(&self, room: RoomName, named: RoomText<'_>) {
-        let confirmation = frames::subscribed(named, self.gateway.now());
-        let encoding = self.gateway.encodings.json;
+    async fn join(&self, room: RoomName, named: RoomText<'_>, frames: Frames) {
+        let confirmation = frames.subscribed(named, self.gateway.now());
+        let encoding = self.gateway.encodings.of(self.member.form);
         self.member
             .connection
             .join(room, encoding, Some(confirmation))
@@ -250,40 +277,46 @@ impl Session {
 
     /// Joins with the confirmation, the execution's state, and a second confirmation behind which live updates follow: in one
     /// piece, at the point of the room's order where it is the state.
-    async fn join_shown(&self, room: RoomName, named: RoomText<'_>, execution: Option<ExecutionId>) {
+    async fn join_shown(
+        &self,
+        room: RoomName,
+        named: RoomText<'_>,
+        execution: Option<ExecutionId>,
+        frames: Frames,
+    ) {
         let Session { gateway, member, .. } = self;
         let taken = match &execution {
-            Some(id) => gateway.snapshot(id).await,
+            Some(id) => gateway.snapshot(id, member.form).await,
             None => Ok(Snapshot::default()),
         };
         let now = gateway.now();
-        let mut frames = vec![frames::subscribed(named, now)];
+        let mut shown = vec![frames.unacknowledged().subscribed(named, now)];
         match taken {
             Ok(Snapshot {
                 frames: state,
                 omitted_nodes,
             }) => {
-                frames.extend(state);
-                frames.push(frames::snapshot_taken(named, omitted_nodes, now));
+                shown.extend(state);
+                shown.push(frames.snapshot_taken(named, omitted_nodes, now));
             }
             Err(error) => {
                 tracing::warn!(%error, "an execution's state was not shown because the store did not answer");
-                frames.push(frames::no_snapshot(named));
+                shown.push(frames.no_snapshot(named));
             }
         }
-        let encoding = gateway.encodings.json;
+        let encoding = gateway.encodings.of(member.form);
         member
             .connection
-            .join(room, encoding, Some(Frame::concat(frames)))
+            .join(room, encoding, Some(Frame::concat(shown)))
             .await;
         // The room's next event must find the member there.
         member.connection.settled().await;
     }
 
-    async fn unsubscribe(&self, asked: AskedRoom<'_>) {
+    async fn unsubscribe(&self, asked: AskedRoom<'_>, frames: Frames) {
         let Session { gateway, member, .. } = self;
         let _turn = member.turn().await;
-        let confirmation = frames::unsubscribed(RoomText::Sent(asked.sent), gateway.now());
+        let confirmation = frames.unsubscribed(RoomText::Sent(asked.sent), gateway.now());
         match asked.name {
             Some(room) if gateway.directory.part(member, &room) => {
                 member.connection.leave(room, Some(confirmation)).await;
@@ -295,14 +328,13 @@ impl Session {
 
 impl Protocol for Session {
     async fn receive(&mut self, message: Incoming) -> Result<(), CloseCode> {
-        if !self.gateway.message_rate.take(&self.member.user) {
-            return Box::pin(self.exceed()).await;
-        }
         // Clients that send JSON as binary messages mean the same by it.
-        match &message {
-            Incoming::Text(text) => self.handle(Some(text)).await,
-            Incoming::Binary(bytes) => self.handle(std::str::from_utf8(bytes).ok()).await,
-        }
+        let text = match &message {
+            Incoming::Text(text) => Some(&**text),
+            Incoming::Binary(bytes) => std::str::from_utf8(bytes).ok(),
+        };
+        self.take(text.map_or(Err(NotJson), ClientMessage::parse), None)
+            .await
     }
 }
 

@@ -6,6 +6,7 @@ use tidings_store::{ExecutionId, NodeId, StoreError};
 use tidings_wire::websocket::Frame;
 
 use crate::encoding;
+use crate::form::Form;
 use crate::gateway::Inner;
 use crate::member::Member;
 use crate::updates;
@@ -36,7 +37,7 @@ impl Inner {
 
     /// How an execution stands. Nothing if the store does not know it. The caller holds the execution's turn until the frames
     /// are on their way: what is reported before is in them, what is reported later comes behind.
-    pub(crate) async fn snapshot(&self, id: &ExecutionId) -> Result<Snapshot, StoreError> {
+    pub(crate) async fn snapshot(&self, id: &ExecutionId, form: Form) -> Result<Snapshot, StoreError> {
         let mut snapshot = Snapshot::default();
         let Some(execution) = self.store.execution(id).await? else {
             return Ok(snapshot);
@@ -46,12 +47,12 @@ impl Inner {
         let mut after: Option<NodeId> = None;
         snapshot
             .frames
-            .push(encoding::frame(&updates::execution(&execution, now)));
+            .push(encoding::frame(form, &updates::execution(&execution, now)));
         loop {
             let nodes = self.store.nodes(id, after.as_ref(), NODES_AT_ONCE).await?;
             let is_last = nodes.len() < NODES_AT_ONCE as usize;
             for node in &nodes {
-                let frame = encoding::frame(&updates::node(node, now));
+                let frame = encoding::frame(form, &updates::node(node, now));
                 match room_bytes.checked_sub(frame.as_bytes().len()) {
                     Some(rest) if snapshot.omitted_nodes == 0 => {
                         room_bytes = rest;

@@ -8,6 +8,7 @@ use tidings_transport::{SseRefusal, SseRequest};
 use tidings_wire::close_code::CloseCode;
 
 use crate::Workflows;
+use crate::form::Form;
 use crate::handshake::{token, verify, wants_warning};
 use crate::session::{NoEntry, Session};
 
@@ -26,7 +27,7 @@ pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest
     let gateway = workflows.0.clone();
     let is_to_be_warned = wants_warning(request.uri());
     let start = async move |connection| {
-        let session = Session::open(gateway, claims, is_to_be_warned, connection).await?;
+        let session = Session::open(gateway, claims, is_to_be_warned, connection, Form::Json).await?;
         enter(session, rooms).await
     };
     request.accept(transport, Gateway::Workflows, start).await

@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 use tidings_transport::{Deadline, Deadlines};
 use tidings_wire::time::Timestamp;
 
-use crate::frames;
 use crate::gateway::Inner;
 use crate::member::Member;
 
@@ -50,7 +49,10 @@ impl Inner {
                     .exp
                     .filter(|&expiry_s| warning_ms(expiry_s) <= now_ms);
                 if let Some(expiry_s) = expiry_s {
-                    member.connection.send(frames::expiring(expiry(expiry_s))).await;
+                    member
+                        .connection
+                        .send(member.frames().expiring(expiry(expiry_s)))
+                        .await;
                 }
             }
             tokio::task::yield_now().await;

@@ -13,6 +13,7 @@ use tidings_flow::backup::BackupSettings;
 use tidings_flow::{ComplianceSettings, Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{HubBuilder, HubLimits};
 use tidings_store::{KeyRecord, NewKey, NewTenant, Store, TenantId};
+use tidings_transport::socketio::SocketServer;
 use tidings_transport::{HeartbeatTimes, Listener, OriginPolicy, Transport, TransportLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -108,7 +109,8 @@ pub(crate) async fn gateway_on(
         backup_settings,
         ComplianceSettings::default(),
     );
-    tokio::spawn(listener.serve(flow.routes(), transport));
+    let sockets = SocketServer::of_gateway(&transport, tidings_hub::Gateway::Flow, flow.socket_io());
+    tokio::spawn(listener.serve(flow.routes().merge(sockets.routes()), transport));
     Gateway {
         store,
         bus,

@@ -59,7 +59,7 @@ async fn report_node(store: &Store, node_id: &str, status: NodeStatus) -> NodeOu
 
 fn changed(outcome: ExecutionOutcome) -> (Execution, bool) {
     match outcome {
-        ExecutionOutcome::Changed { execution, ended } => (execution, ended),
+        ExecutionOutcome::Changed { execution, ended, .. } => (execution, ended.is_some()),
         ExecutionOutcome::Unchanged(execution) => panic!("unchanged: {execution:?}"),
     }
 }
@@ -68,7 +68,7 @@ fn changed(outcome: ExecutionOutcome) -> (Execution, bool) {
 fn progress(outcome: NodeOutcome) -> Option<(f64, u32)> {
     match outcome {
         NodeOutcome::Changed { execution, .. } => {
-            execution.map(|execution| (execution.progress_percentage, execution.completed_nodes))
+            execution.map(|(execution, _)| (execution.progress_percentage, execution.completed_nodes))
         }
         NodeOutcome::Unchanged(node) => panic!("unchanged: {node:?}"),
     }
@@ -299,6 +299,7 @@ async fn what_is_said_about_a_node(backend: Backend) {
     let NodeOutcome::Changed {
         node: second,
         execution: None,
+        ..
     } = outcome
     else {
         panic!("{outcome:?}")

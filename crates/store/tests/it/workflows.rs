@@ -1,7 +1,11 @@
 use serde_json::value::RawValue;
-use tidings_store::{ExecutionId, NewExecution, NewWorkflow, OwnerId, Store, StoreError, WorkflowId};
+use tidings_store::{
+    ExecutionId, ExecutionOutcome, ExecutionReport, ExecutionStatus, NewExecution, NewWorkflow, NodeId,
+    NodeReport, NodeStatus, OwnerId, Store, StoreError, WorkflowId,
+};
+use tidings_wire::time::Timestamp;
 
-use crate::fixture::{Backend, Fixture};
+use crate::fixture::{Backend, Fixture, START_MS};
 
 on_each_backend! {
     workflows_are_put_and_replaced,
@@ -9,6 +13,8 @@ on_each_backend! {
     whose_rooms_to_empty,
     deleting_a_workflow_takes_its_executions_along,
     what_a_user_owns_among_many,
+    executions_that_ended_long_ago,
+    news_wait_with_their_change_until_they_are_removed,
 }
 
 fn owner(id: &str) -> OwnerId {
@@ -217,4 +223,104 @@ async fn what_a_user_owns_among_many(backend: Backend) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn executions_that_ended_long_ago(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
+    store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    for (id, owner_id, status) in [
+        ("old", None, ExecutionStatus::Completed),
+        ("eves", Some("eve"), ExecutionStatus::Failed),
+        ("goes-on", None, ExecutionStatus::Running),
+    ] {
+        store.put_execution(execution(id, "w1", owner_id)).await.unwrap();
+        let node = NodeReport::new(NodeStatus::Running);
+        let node_id = NodeId::new("n1").unwrap();
+        store
+            .report_node_status(&execution_id(id), &node_id, node)
+            .await
+            .unwrap();
+        let report = ExecutionReport::new(status);
+        store
+            .report_execution_status(&execution_id(id), report)
+            .await
+            .unwrap();
+    }
+    fixture.advance_ms(1_000);
+    store.put_execution(execution("new", "w1", None)).await.unwrap();
+    let report = ExecutionReport::new(ExecutionStatus::Cancelled);
+    store
+        .report_execution_status(&execution_id("new"), report)
+        .await
+        .unwrap();
+    let before = |offset_ms: i64| Timestamp::from_millis(START_MS + offset_ms);
+    assert_eq!(store.delete_ended_executions(before(0)).await.unwrap().count, 0);
+    let deleted = store.delete_ended_executions(before(1_000)).await.unwrap();
+    assert_eq!(
+        (deleted.count, deleted.owners),
+        (2, vec![owner("ann"), owner("eve")])
+    );
+    for (id, is_there) in [("old", false), ("eves", false), ("goes-on", true), ("new", true)] {
+        let found = store.execution(&execution_id(id)).await.unwrap();
+        assert_eq!(found.is_some(), is_there, "{id}");
+        let node = store
+            .node(&execution_id(id), &NodeId::new("n1").unwrap())
+            .await
+            .unwrap();
+        assert_eq!(node.is_some(), id == "goes-on", "{id}");
+    }
+    assert_eq!(
+        store.delete_ended_executions(before(1_000)).await.unwrap().count,
+        0
+    );
+}
+
+async fn news_wait_with_their_change_until_they_are_removed(backend: Backend) {
+    let fixture = Fixture::new(backend).await;
+    let store = &fixture.store;
+    let put = store.put_workflow(workflow("w1", "ann")).await.unwrap();
+    store.put_execution(execution("e1", "w1", None)).await.unwrap();
+    let running = ExecutionReport::new(ExecutionStatus::Running);
+    let report = store
+        .report_execution_status(&execution_id("e1"), running.clone())
+        .await
+        .unwrap();
+    let ExecutionOutcome::Changed {
+        news, ended: None, ..
+    } = report
+    else {
+        panic!("{report:?}")
+    };
+    let again = store
+        .report_execution_status(&execution_id("e1"), running)
+        .await
+        .unwrap();
+    assert!(matches!(again, ExecutionOutcome::Unchanged(_)));
+    let deleted = store.delete_workflow(&workflow_id("w1")).await.unwrap().unwrap();
+    assert!(
+        store.claim_news(10).await.unwrap().is_empty(),
+        "whoever stored them has them in hand"
+    );
+    fixture.advance_ms(10_000);
+    assert!(
+        store.claim_outbox(10).await.unwrap().is_empty(),
+        "they are no tenant's"
+    );
+    let claimed = store.claim_news(10).await.unwrap();
+    let numbers: Vec<_> = claimed.iter().map(|stored| stored.number).collect();
+    assert_eq!(numbers, [put.news, news, deleted.news]);
+    let told: Vec<_> = claimed
+        .iter()
+        .map(|stored| serde_json::to_string(&stored.news).unwrap())
+        .collect();
+    let expected = [
+        r#"{"workflow":{"id":"w1","change":"created"}}"#,
+        r#"{"execution":{"id":"e1"}}"#,
+        r#"{"workflow_deleted":{"id":"w1","name":null,"data":null}}"#,
+    ];
+    assert_eq!(told, expected);
+    store.remove_from_outbox(&numbers).await.unwrap();
+    fixture.advance_ms(100_000);
+    assert!(store.claim_news(10).await.unwrap().is_empty());
 }

@@ -17,6 +17,11 @@ pub struct Acknowledge {
 }
 
 impl Acknowledge {
+    /// Its id, for who encodes the acknowledgement himself, to go out together with something else.
+    pub fn id(self) -> u64 {
+        self.id
+    }
+
     /// Acknowledges with these arguments.
     pub async fn send(self, args: &[impl Borrow<RawValue>]) {
         let frame = encode_ack(&self.namespace, self.id, args);

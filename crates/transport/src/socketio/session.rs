@@ -169,7 +169,10 @@ impl<A: Application> Session<A> {
     async fn connect(&mut self, packet: &Packet) -> Result<(), CloseCode> {
         let namespace: Arc<str> = Arc::from(&*packet.namespace);
         let handle = SocketHandle::new(self.connection.clone(), namespace.clone());
-        let entered = if self.namespaces.len() < self.shared.options.namespaces_max {
+        let application = &self.shared.application;
+        let entered = if !application.serves(&namespace) {
+            Err(Refusal::invalid_namespace())
+        } else if self.namespaces.len() < self.shared.options.namespaces_max {
             let headers = self.headers.iter().cloned().collect::<HeaderMap>();
             let request = ConnectRequest {
                 namespace: &namespace,
@@ -179,7 +182,7 @@ impl<A: Application> Session<A> {
                 connection: &self.connection,
                 handle: handle.clone(),
             };
-            self.shared.application.connect(request).await
+            application.connect(request).await
         } else {
             self.shared
                 .transport

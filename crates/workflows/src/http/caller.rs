@@ -2,18 +2,17 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use tidings_access::{ServiceScope, TokenError, UserId};
+use tidings_access::{Claims, ServiceScope, TokenError};
 use tidings_transport::{Problem, ProblemCode, bearer_token};
 
 use crate::Workflows;
 use crate::handshake::refusal;
 
 /// Whoever shows a good token.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     Operator,
     Service,
-    User(UserId),
+    User(Box<Claims>),
 }
 
 /// The application's backend, or an operator, who may all it may.
@@ -33,7 +32,7 @@ impl FromRequestParts<Workflows> for Caller {
             Err(error @ (TokenError::Expired | TokenError::Revoked)) => Err(refused(error)),
             Err(_) => {
                 let claims = gateway.verify_user(token).await.map_err(refused)?;
-                Ok(Caller::User(claims.sub))
+                Ok(Caller::User(Box::new(claims)))
             }
         }
     }

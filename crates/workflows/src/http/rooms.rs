@@ -8,6 +8,7 @@ use tidings_hub::RoomName;
 use tidings_transport::{Problem, ProblemCode};
 
 use super::caller::Caller;
+use super::refusal;
 use crate::Workflows;
 
 const LIMIT_DEFAULT: usize = 1_000;
@@ -45,8 +46,9 @@ pub(super) async fn rooms(
             active_rooms: directory.rooms_after(&cursor, limit),
             total_rooms: directory.rooms_count(),
         },
-        Caller::User(user) => {
-            let rooms = directory.rooms_of(&user);
+        Caller::User(claims) => {
+            let rooms = workflows.0.visible_rooms(&claims).await;
+            let rooms = rooms.map_err(refusal::of_store)?;
             let total_rooms = rooms.len();
             let behind = rooms
                 .into_iter()

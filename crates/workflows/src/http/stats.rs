@@ -19,7 +19,7 @@ pub(super) async fn stats(State(workflows): State<Workflows>, caller: Caller) ->
     Json(Stats {
         total_connections: directory.connections(),
         user_connections: match caller {
-            Caller::User(user) => directory.connections_of(&user),
+            Caller::User(claims) => directory.connections_of(&claims.sub),
             Caller::Operator | Caller::Service => 0,
         },
         active_rooms: directory.rooms_count(),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tidings_access::{
     Authenticator, ClaimRule, Claims, JwtSecret, JwtSigner, RoomAccess, RoomRule, ServiceScope, UserId,
 };
-use tidings_bus::MemoryBus;
+use tidings_bus::{Bus, MemoryBus};
 use tidings_hub::{Connection, Gateway, Hub, HubBuilder, HubLimits, Registration};
 use tidings_store::{Clock, Store, StoreOptions};
 use tidings_transport::{HeartbeatTimes, Incoming, OriginPolicy, Protocol, Transport, TransportLimits};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::form::Form;
 use crate::session::Session;
 use crate::{Workflows, WorkflowsEncodings, WorkflowsLimits, WorkflowsParts, registry_rule};
 
@@ -46,17 +47,28 @@ impl Fixture {
     }
 
     pub(super) async fn with(limits: WorkflowsLimits) -> Fixture {
-        Fixture::with_access(limits, |store| {
-            let rules: [Arc<dyn RoomRule>; 2] = [registry_rule(store, None), Arc::new(ClaimRule)];
-            RoomAccess::new(rules)
-        })
-        .await
+        Fixture::with_access(limits, Fixture::rules).await
+    }
+
+    /// The default rules.
+    pub(super) fn rules(store: Store) -> RoomAccess {
+        let rules: [Arc<dyn RoomRule>; 2] = [registry_rule(store, None), Arc::new(ClaimRule)];
+        RoomAccess::new(rules)
     }
 
     /// One with rules of its own.
     pub(super) async fn with_access(
         limits: WorkflowsLimits,
         access: impl FnOnce(Store) -> RoomAccess,
+    ) -> Fixture {
+        Fixture::with_bus(limits, access, |bus| bus).await
+    }
+
+    /// One with a bus put before its own.
+    pub(super) async fn with_bus(
+        limits: WorkflowsLimits,
+        access: impl FnOnce(Store) -> RoomAccess,
+        before: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>,
     ) -> Fixture {
         let secret = JwtSecret::new("0123456789abcdef0123456789abcdef").unwrap();
         // Tokens are signed by the real clock.
@@ -84,7 +96,7 @@ impl Fixture {
         let store = Store::open_with(options).await.unwrap();
         let workflows = Workflows::new(WorkflowsParts {
             transport,
-            bus: Arc::new(MemoryBus::new(hub.clone())),
+            bus: before(Arc::new(MemoryBus::new(hub.clone()))),
             access: access(store.clone()),
             store,
             authenticator: Authenticator::local(&secret),
@@ -146,7 +158,7 @@ impl Fixture {
         };
         let connection = self.hub.open(registration).unwrap();
         let gateway = self.workflows.0.clone();
-        let session = Session::open(gateway, claims, is_to_be_warned, connection.clone()).await?;
+        let session = Session::open(gateway, claims, is_to_be_warned, connection.clone(), Form::Json).await?;
         Ok(Client {
             session,
             connection,

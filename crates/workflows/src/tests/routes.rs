@@ -90,6 +90,38 @@ async fn wrong_bodies_and_ids_are_problems() {
 }
 
 #[tokio::test]
+async fn rooms_are_listed_to_those_who_may_enter_them() {
+    let fixture = Fixture::new().await;
+    fixture.registered("ann").await;
+    // Bob is where his token lets him in, and Ann is nowhere.
+    let mut claims = fixture.claims("bob");
+    claims.rooms = vec!["execution:*".to_owned(), "workflow:w".to_owned()];
+    let mut bob = fixture.client_with(claims, false).await;
+    for room in ["execution:e", "execution:of-nobody", "workflow:w"] {
+        assert_eq!(bob.subscribe(room).await["event"], "subscribed", "{room}");
+    }
+    let seen = async |token: &str| {
+        let (status, page) = fixture.ask(token, "GET", "/ws/rooms", None).await;
+        assert_eq!(status, 200, "{page}");
+        assert_eq!(
+            page["total_rooms"],
+            page["active_rooms"].as_array().unwrap().len()
+        );
+        page["active_rooms"].to_string()
+    };
+    assert_eq!(
+        seen(&fixture.user_token("ann")).await,
+        r#"["execution:e","workflow:w"]"#
+    );
+    assert_eq!(seen(&fixture.user_token("eve")).await, "[]");
+    let claimed = fixture.token_for("eve", &["execution:of-*", "user:bob"], 60);
+    assert_eq!(seen(&claimed).await, r#"["execution:of-nobody"]"#);
+    let bobs = r#"["execution:e","execution:of-nobody","user:bob","workflow:w"]"#;
+    assert_eq!(seen(&fixture.user_token("bob")).await, bobs);
+    assert_eq!(seen(&fixture.token(ServiceScope::Operator)).await, bobs);
+}
+
+#[tokio::test]
 async fn statistics_and_rooms() {
     let fixture = Fixture::new().await;
     fixture.registered("ann").await;

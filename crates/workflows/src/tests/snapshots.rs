@@ -66,7 +66,7 @@ async fn what_follows_the_subscription_finds_the_member_in_its_room() {
     // At once, on the thread that the shards run on: they have had no turn but the one that the subscription waited for.
     let gateway = &fixture.workflows.0;
     let update = updates::execution(&execution, gateway.now());
-    gateway.publish(update).await.unwrap();
+    gateway.bus.publish(update).await.unwrap();
     let types: Vec<Value> = client
         .drain()
         .await
