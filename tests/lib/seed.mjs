@@ -58,18 +58,20 @@ export function codeBlocks(markdown) {
   return blocks;
 }
 
-/**
- * Compiles blocks as printed (TypeScript or JavaScript, one after the other in one scope), runs them with
- * the names in `scope`, and returns the values of the declarations named in `wanted`.
- */
-export function evaluate(blocks, scope, wanted = []) {
+/** Blocks as printed (TypeScript or JavaScript, one after the other in one scope), compiled to a CommonJS module. */
+export function compiled(blocks) {
   const { outputText, diagnostics } = ts.transpileModule([blocks].flat().join('\n'), {
     reportDiagnostics: true,
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS, useDefineForClassFields: true },
   });
   if (diagnostics.length > 0) throw new Error(ts.formatDiagnostics(diagnostics, { getCurrentDirectory: () => '', getCanonicalFileName: (n) => n, getNewLine: () => '\n' }));
+  return outputText;
+}
+
+/** Runs blocks with the names in `scope`, and returns the values of the declarations named in `wanted`. */
+export function evaluate(blocks, scope, wanted = []) {
   const names = { exports: {}, ...scope };
-  const body = `${outputText}\nreturn { ${wanted.join(', ')} };`;
+  const body = `${compiled(blocks)}\nreturn { ${wanted.join(', ')} };`;
   return new Function(...Object.keys(names), body)(...Object.values(names));
 }
 
