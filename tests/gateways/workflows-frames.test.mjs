@@ -41,7 +41,7 @@ const OF_PAGE = {
   '{"type":"subscription","event":"subscribed","room_id","timestamp"}': [[WORKFLOWS, 'the owner may enter, again and again']],
   '{"type":"subscription","event":"unsubscribed","room_id","timestamp"}': [[WORKFLOWS, 'unsubscribe is confirmed, also when not subscribed'], [HERE, 'a change of owner']],
   '{"type":"subscription","event":"subscribed","room_id","recovered":false,"timestamp"}': [
-    [SNAPSHOT, 'stands between two confirmations'], [SNAPSHOT, 'who asks for a recovery'], [SNAPSHOT, 'is one piece within the bound'],
+    [SNAPSHOT, 'stands between two confirmations'], [SNAPSHOT, 'who asks for a recovery'], [SNAPSHOT, 'is one piece within the bound'], ['delivery/executions.test.mjs', 'every subscriber sees what the store has'],
   ],
   '{"type":"pong","timestamp"}': [[WORKFLOWS, 'ping, and what it does not know']],
   '{"type":"refresh","token":…}': [[LIFETIME, 'another token of the same user keeps the connection']],
