@@ -28,6 +28,8 @@ pub(crate) fn start(log: &Log) -> Outcome<Style> {
     let filter = EnvFilter::try_new(log.level.as_str()).map_err(Failure::usage)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // It would print that it cannot print, and the task that has something to say would end with that.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     let started = match style {
         Style::Human => {
