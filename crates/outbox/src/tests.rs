@@ -31,12 +31,12 @@ async fn who_holds_what_the_late_publisher_waits_for_gets_a_place() {
     let turn = Arc::new(tokio::sync::Mutex::new(()));
     let held = turn.clone().lock_owned().await;
     let shutdown = CancellationToken::new();
-    let (waits, mut waiting) = tokio::sync::mpsc::unbounded_channel();
+    let (waits, mut waiting) = tokio::sync::mpsc::channel(1);
     let running = tokio::spawn({
         let (outbox, shutdown, turn) = (outbox.clone(), shutdown.clone(), turn.clone());
         async move {
             let publish_late = |_: StoredNews| {
-                let _ = waits.send(());
+                let _ = waits.try_send(());
                 let turn = turn.clone();
                 async move {
                     let _turn = turn.lock().await;

@@ -11,8 +11,7 @@ use tidings_wire::time::Timestamp;
 
 pub use registry::{NewExecution, PutExecution};
 pub use report::{ExecutionOutcome, ExecutionReport, NodeOutcome, NodeReport};
-pub(crate) use retention::Ended;
-pub use retention::{DeletedExecutions, ENDED_EXECUTIONS_BATCH_MAX};
+pub use retention::ENDED_EXECUTIONS_MAX;
 pub use status::{ExecutionStatus, NodeStatus};
 
 use crate::{ExecutionId, NodeId, OwnerId, WorkflowId};

@@ -42,9 +42,8 @@ pub use dead_letter::{
 };
 pub use error::{Cause, StoreError};
 pub use execution::{
-    DeletedExecutions, ENDED_EXECUTIONS_BATCH_MAX, Execution, ExecutionOutcome, ExecutionReport,
-    ExecutionStatus, NODES_PER_EXECUTION_MAX, NewExecution, Node, NodeOutcome, NodeReport, NodeStatus,
-    PutExecution,
+    ENDED_EXECUTIONS_MAX, Execution, ExecutionOutcome, ExecutionReport, ExecutionStatus,
+    NODES_PER_EXECUTION_MAX, NewExecution, Node, NodeOutcome, NodeReport, NodeStatus, PutExecution,
 };
 pub use id::{ExecutionId, JobId, KeyId, LeadId, NodeId, OwnerId, TenantId, WorkflowId};
 pub use idempotency::{

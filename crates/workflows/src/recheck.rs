@@ -74,10 +74,12 @@ impl Inner {
         let Ok(user) = UserId::new(owner.as_str()) else {
             return;
         };
-        for member in self.directory.members_of(&user) {
-            let is_owned = |membership: &Membership| membership.rule == RegistryRule::<()>::NAME;
-            self.recheck(&member, is_owned).await;
-        }
+        let is_owned = |membership: &Membership| membership.rule == RegistryRule::<()>::NAME;
+        stream::iter(self.directory.members_of(&user))
+            .for_each_concurrent(AT_ONCE_MAX, |member| async move {
+                self.recheck(&member, is_owned).await;
+            })
+            .await;
     }
 
     /// Asks the rules again about a member's rooms, but for its own, and of these about those that are `meant`.

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tidings_store::StoreError;
 use tidings_wire::time::Timestamp;
 
 use crate::gateway::Inner;
@@ -11,22 +12,28 @@ use crate::gateway::Inner;
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Deletes what has been at its end for long enough, and takes the members out of its rooms. One batch: the next sweep
-    /// deletes the next, so that others can write meanwhile.
+    /// Deletes what has been at its end for long enough, and takes the members out of its rooms. Some at a time: the next sweep
+    /// deletes the next.
     pub(crate) async fn forget_ended(&self) {
         let Some(retention) = self.limits.ended_execution_retention else {
             return;
         };
         let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let before = Timestamp::from_millis(self.now().as_millis().saturating_sub(retention_ms));
-        match self.store.delete_ended_executions(before).await {
-            Ok(deleted) => {
-                self.executions_forgotten.fetch_add(deleted.count as u64, Relaxed);
-                for owner in &deleted.owners {
-                    self.recheck_owner(owner).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "executions that ended long ago are still there"),
+        if let Err(error) = self.forget_ended_before(before).await {
+            tracing::warn!(%error, "executions that ended long ago are still there");
         }
+    }
+
+    async fn forget_ended_before(&self, before: Timestamp) -> Result<(), StoreError> {
+        for (id, owner) in self.store.ended_executions(before).await? {
+            // Whoever registers the id anew waits until its room is empty.
+            let _turn = self.execution_turns.of(&id).await;
+            if self.store.delete_ended_execution(&id, before).await? {
+                self.executions_forgotten.fetch_add(1, Relaxed);
+                self.recheck_owner(&owner).await;
+            }
+        }
+        Ok(())
     }
 }

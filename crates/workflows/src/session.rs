@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_access::{Admission, Claims, Decision, OWN_ROOM, TokenStamp};
+use tidings_access::{Admission, Claims, Decision, OWN_ROOM, RoomKind, RoomTarget, TokenStamp};
 use tidings_hub::{Connection, RoomName};
 use tidings_store::ExecutionId;
 use tidings_transport::{Deadline, Incoming, Limit, LiveToken, Protocol};
@@ -28,14 +28,6 @@ pub(crate) struct Session {
     warning: Option<Deadline>,
     /// What it was told of sending too fast.
     pace: Option<Box<Pace>>,
-}
-
-/// What a subscription asks for.
-enum Wanted {
-    /// What is published from now on.
-    Live,
-    /// The room's state before that: an execution's, if it has one.
-    State(Option<ExecutionId>),
 }
 
 /// Why a connection does not get into a room.
@@ -107,12 +99,8 @@ impl Session {
         }
         let answer = match message {
             Ok(ClientMessage::Ping) => frames.pong(self.gateway.now()),
-            Ok(ClientMessage::Subscribe(Some(room), false)) => {
-                Box::pin(self.subscribe(room, Wanted::Live, frames)).await;
-                return Ok(());
-            }
-            Ok(ClientMessage::Subscribe(Some(room), true)) => {
-                Box::pin(self.subscribe_with_snapshot(room, frames)).await;
+            Ok(ClientMessage::Subscribe(Some(room), with_state)) => {
+                Box::pin(self.subscribe(room, with_state, frames)).await;
                 return Ok(());
             }
             Ok(ClientMessage::Unsubscribe(Some(room))) => {
@@ -188,82 +176,96 @@ impl Session {
         }
     }
 
-    async fn subscribe_with_snapshot(&self, asked: AskedRoom<'_>, frames: Frames) {
-        let Session { gateway, member, .. } = self;
-        let execution = match &asked.name {
-            Some(room) => gateway.execution_to_show(member, room).await,
-            None => None,
-        };
-        // Before the member's turn, by the lock order, and until the frames are on their way.
-        let _turn = match &execution {
-            Some(id) => Some(gateway.execution_turns.of(id).await),
-            None => None,
-        };
-        self.subscribe(asked, Wanted::State(execution), frames).await;
-    }
-
-    /// For a state, the caller holds the execution's turn.
-    async fn subscribe(&self, asked: AskedRoom<'_>, wanted: Wanted, frames: Frames) {
+    /// What is asked for a room is asked under the member's turn alone, so that a rule that is slow to answer keeps nobody waiting who
+    /// reports on the execution.
+    async fn subscribe(&self, asked: AskedRoom<'_>, with_state: bool, frames: Frames) {
         let Session { gateway, member, .. } = self;
         let sent = RoomText::Sent(asked.sent);
         let Some(room) = asked.name else {
             member.connection.send(frames.access_denied(sent)).await;
             return;
         };
-        let _turn = member.turn().await;
-        match self.admit(&room).await {
-            Ok(()) => match wanted {
-                Wanted::Live => self.join(room, sent, frames).await,
-                Wanted::State(execution) => self.join_shown(room, sent, execution, frames).await,
-            },
-            Err(NoEntry::TooManyRooms | NoEntry::TooManyRoomsOfUser) => {
-                member.connection.send(frames.too_many_rooms(sent)).await;
-            }
-            Err(NoEntry::Denied) => {
-                let denial = frames.access_denied(sent);
-                if gateway.directory.part(member, &room) {
-                    member.connection.leave(room, Some(denial)).await;
-                } else {
-                    member.connection.send(denial).await;
+        let execution = execution_of(&room).filter(|_| with_state);
+        let mut execution_turn = None;
+        loop {
+            let turn = member.turn().await;
+            let admission = match self.admit(&room).await {
+                Ok(admission) => admission,
+                Err(no_entry) => return self.turn_away(room, sent, no_entry, frames).await,
+            };
+            if let Some(id) = &execution
+                && execution_turn.is_none()
+            {
+                execution_turn = gateway.execution_turns.try_of(id);
+                if execution_turn.is_none() {
+                    // Whoever has it may wait for ours. The answer may be another one when we have both.
+                    drop(turn);
+                    execution_turn = Some(gateway.execution_turns.of(id).await);
+                    continue;
                 }
             }
+            if gateway.directory.join(member, &room, admission).is_err() {
+                let no_entry = self.too_many_rooms_of_user();
+                return self.turn_away(room, sent, no_entry, frames).await;
+            }
+            if with_state {
+                self.join_shown(room, sent, execution, frames).await;
+            } else {
+                self.join(room, sent, frames).await;
+            }
+            return;
+        }
+    }
+
+    /// Tells why not. Who may not enter is also taken out, should he be in.
+    async fn turn_away(&self, room: RoomName, sent: RoomText<'_>, no_entry: NoEntry, frames: Frames) {
+        let Session { gateway, member, .. } = self;
+        if no_entry != NoEntry::Denied {
+            member.connection.send(frames.too_many_rooms(sent)).await;
+            return;
+        }
+        let denial = frames.access_denied(sent);
+        if gateway.directory.part(member, &room) {
+            member.connection.leave(room, Some(denial)).await;
+        } else {
+            member.connection.send(denial).await;
         }
     }
 
     /// Enters a room that the opening request names.
     pub(crate) async fn enter(&self, room: RoomName) -> Result<(), NoEntry> {
-        let _turn = self.member.turn().await;
-        self.admit(&room).await?;
+        let Session { gateway, member, .. } = self;
+        let _turn = member.turn().await;
+        let admission = self.admit(&room).await?;
+        let entered = gateway.directory.join(member, &room, admission);
+        entered.map_err(|_| self.too_many_rooms_of_user())?;
         let name = room.clone();
-        self.join(room, RoomText::Name(name.as_str()), self.member.frames())
+        self.join(room, RoomText::Name(name.as_str()), member.frames())
             .await;
         Ok(())
     }
 
-    /// Decides about a room and notes the membership. The caller holds the member's turn until the hub has been told.
-    async fn admit(&self, room: &RoomName) -> Result<(), NoEntry> {
+    /// Decides about a room. The caller holds the member's turn until the membership is noted and the hub has been told.
+    async fn admit(&self, room: &RoomName) -> Result<Admission, NoEntry> {
         let Session { gateway, member, .. } = self;
-        let counters = gateway.transport.counters();
         let (is_in, rooms) = member.standing(room);
         if !is_in && rooms >= gateway.limits.rooms_per_connection_max {
-            counters.reached(Limit::RoomsPerConnection);
+            gateway.transport.counters().reached(Limit::RoomsPerConnection);
             return Err(NoEntry::TooManyRooms);
         }
-        let too_many = || {
-            counters.reached(Limit::RoomsPerUser);
-            NoEntry::TooManyRoomsOfUser
-        };
         // Asked before the rules are, so that the answer does not tell what they would have said.
         if !is_in && gateway.directory.is_full(&member.user) && *room != member.own_room() {
-            return Err(too_many());
+            return Err(self.too_many_rooms_of_user());
         }
         match gateway.access.decide(&member.claims(), room.as_str()).await {
-            Decision::Allowed(admission) => gateway
-                .directory
-                .join(member, room, admission)
-                .map_err(|_| too_many()),
+            Decision::Allowed(admission) => Ok(admission),
             Decision::Denied { .. } => Err(NoEntry::Denied),
         }
+    }
+
+    fn too_many_rooms_of_user(&self) -> NoEntry {
+        self.gateway.transport.counters().reached(Limit::RoomsPerUser);
+        NoEntry::TooManyRoomsOfUser
     }
 
     async fn join(&self, room: RoomName, named: RoomText<'_>, frames: Frames) {
@@ -324,6 +326,12 @@ impl Session {
             _ => member.connection.send(confirmation).await,
         }
     }
+}
+
+/// The execution whose room it is.
+fn execution_of(room: &RoomName) -> Option<ExecutionId> {
+    let target = RoomTarget::parse(room.as_str()).filter(|target| target.kind == RoomKind::Execution)?;
+    ExecutionId::new(target.id).ok()
 }
 
 impl Protocol for Session {

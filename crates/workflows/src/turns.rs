@@ -23,8 +23,15 @@ impl Turns {
 
     /// Waits for the key's turn; first come, first served.
     pub(crate) async fn of(&self, key: &impl Hash) -> MutexGuard<'_, ()> {
-        self.stripes[self.hasher.hash_one(key) as usize % STRIPES]
-            .lock()
-            .await
+        self.stripe(key).lock().await
+    }
+
+    /// The key's turn, if nobody has it.
+    pub(crate) fn try_of(&self, key: &impl Hash) -> Option<MutexGuard<'_, ()>> {
+        self.stripe(key).try_lock().ok()
+    }
+
+    fn stripe(&self, key: &impl Hash) -> &Mutex<()> {
+        &self.stripes[self.hasher.hash_one(key) as usize % STRIPES]
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use tidings_transport::{Deadline, Deadlines};
 use tidings_wire::time::Timestamp;
@@ -41,20 +42,21 @@ impl Inner {
             if due.is_empty() {
                 return;
             }
-            for member in due {
-                let _turn = member.turn().await;
-                // It may have got another token meanwhile.
-                let expiry_s = member
-                    .claims()
-                    .exp
-                    .filter(|&expiry_s| warning_ms(expiry_s) <= now_ms);
-                if let Some(expiry_s) = expiry_s {
-                    member
-                        .connection
-                        .send(member.frames().expiring(expiry(expiry_s)))
-                        .await;
-                }
-            }
+            // One whose turn does not come must not keep the others from theirs.
+            stream::iter(due)
+                .for_each_concurrent(None, |member| async move {
+                    let _turn = member.turn().await;
+                    // It may have got another token meanwhile.
+                    let expiry_s = member
+                        .claims()
+                        .exp
+                        .filter(|&expiry_s| warning_ms(expiry_s) <= now_ms);
+                    if let Some(expiry_s) = expiry_s {
+                        let warning = member.frames().expiring(expiry(expiry_s));
+                        member.connection.send(warning).await;
+                    }
+                })
+                .await;
             tokio::task::yield_now().await;
         }
     }

@@ -259,4 +259,10 @@ impl Store {
         let mut transaction = self.database.read(None).await?;
         statements::executions::nodes(&mut transaction, id, after, limit.min(NODES_PER_EXECUTION_MAX)).await
     }
+
+    /// How many nodes an execution has behind the one with this id.
+    pub async fn nodes_count(&self, id: &ExecutionId, after: Option<&NodeId>) -> Result<u64, StoreError> {
+        let mut transaction = self.database.read(None).await?;
+        statements::executions::nodes_count(&mut transaction, id, after).await
+    }
 }

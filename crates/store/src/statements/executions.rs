@@ -4,7 +4,7 @@ use tidings_wire::time::Timestamp;
 
 use super::workflows::IDS_AT_ONCE;
 use crate::database::{Row, Transaction, sql};
-use crate::execution::{Ended, NodeCounters, Tracked};
+use crate::execution::{NodeCounters, Tracked};
 use crate::{
     Execution, ExecutionId, ExecutionStatus, Node, NodeId, NodeStatus, OwnerId, StoreError, WorkflowId,
 };
@@ -123,8 +123,8 @@ pub(crate) async fn ended(
     transaction: &mut Transaction,
     before: Timestamp,
     limit: u32,
-) -> Result<Vec<Ended>, StoreError> {
-    sql("SELECT e.id, coalesce(e.owner_id, w.owner_id), e.nodes_known
+) -> Result<Vec<(ExecutionId, OwnerId)>, StoreError> {
+    sql("SELECT e.id, coalesce(e.owner_id, w.owner_id)
          FROM execution e JOIN workflow w ON w.id = e.workflow_id
          WHERE e.status IN ('completed', 'failed', 'cancelled') AND e.updated_at < $1
          ORDER BY e.updated_at LIMIT $2")
@@ -133,28 +133,23 @@ pub(crate) async fn ended(
     .fetch_all(transaction)
     .await?
     .iter()
-    .map(|row| {
-        Ok(Ended {
-            id: ExecutionId::stored(row.get(0)?),
-            owner_id: OwnerId::stored(row.get(1)?),
-            nodes: row.number(2)?,
-        })
-    })
+    .map(|row| Ok((ExecutionId::stored(row.get(0)?), OwnerId::stored(row.get(1)?))))
     .collect()
 }
 
-/// Those of these that still are as [`ended`] finds them.
+/// Deletes one that still is as [`ended`] finds it. Whether it was.
 pub(crate) async fn delete_ended(
     transaction: &mut Transaction,
     before: Timestamp,
-    ids: &[&str],
-) -> Result<(), StoreError> {
-    let mut query = sql("DELETE FROM execution WHERE updated_at < ");
-    query.push_bind(before.as_millis()).push(" AND id IN (");
-    query.push_list(ids.iter().copied());
-    query.push(")");
-    query.execute(transaction).await?;
-    Ok(())
+    id: &ExecutionId,
+) -> Result<bool, StoreError> {
+    let deleted = sql("DELETE FROM execution
+         WHERE id = $1 AND status IN ('completed', 'failed', 'cancelled') AND updated_at < $2")
+    .bind(id.as_str())
+    .bind(before.as_millis())
+    .execute(transaction)
+    .await?;
+    Ok(deleted > 0)
 }
 
 pub(crate) async fn find_node(
@@ -214,6 +209,19 @@ pub(crate) async fn nodes(
     .iter()
     .map(node_from_row)
     .collect()
+}
+
+pub(crate) async fn nodes_count(
+    transaction: &mut Transaction,
+    execution: &ExecutionId,
+    after: Option<&NodeId>,
+) -> Result<u64, StoreError> {
+    sql("SELECT count(*) FROM execution_node WHERE execution_id = $1 AND node_id > $2")
+        .bind(execution.as_str())
+        .bind(after.map_or("", NodeId::as_str))
+        .fetch_one(transaction)
+        .await?
+        .number(0)
 }
 
 fn from_row(row: &Row) -> Result<Tracked, StoreError> {

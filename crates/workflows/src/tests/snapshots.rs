@@ -1,12 +1,16 @@
 //! Entering an execution's room with its present state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidings_access::{RoomAccess, RoomRule, Verdict};
 use tidings_store::ExecutionId;
 use tokio::task::JoinSet;
 
 use super::fixture::{Client, Fixture};
+use super::table_rule::TableRule;
 use crate::{WorkflowsLimits, updates};
 
 const NODES: usize = 20;
@@ -227,4 +231,59 @@ async fn between_the_state_and_what_follows_nothing_is_missing_and_nothing_comes
             std::cmp::Ordering::Equal
         );
     }
+}
+
+async fn with_table() -> (Arc<TableRule>, Fixture) {
+    let table = TableRule::new();
+    let rule: Arc<dyn RoomRule> = table.clone();
+    let access = |_| RoomAccess::new([rule]);
+    let fixture = Fixture::with_access(WorkflowsLimits::default(), access).await;
+    fixture.registered("ann").await;
+    (table, fixture)
+}
+
+#[tokio::test]
+async fn the_first_answer_about_a_room_is_the_answer() {
+    let (table, fixture) = with_table().await;
+    let mut client = fixture.client("bob").await;
+    show(&mut client, "execution:e").await;
+    assert_eq!(client.json().await["message"], "Access denied to room");
+    table.set("bob", "execution:e", Verdict::Allow(None));
+    show(&mut client, "execution:e").await;
+    let types: Vec<Value> = client
+        .drain()
+        .await
+        .iter()
+        .map(|message| message["type"].clone())
+        .collect();
+    assert_eq!(types, ["subscription", "execution_update", "subscription"]);
+    assert_eq!(
+        table.asked(),
+        ["bob execution:e", "bob execution:e"],
+        "once for each"
+    );
+}
+
+#[tokio::test]
+async fn a_rule_that_is_slow_to_answer_keeps_no_report_waiting() {
+    let (table, fixture) = with_table().await;
+    table.set("bob", "execution:e", Verdict::Allow(None));
+    let mut client = fixture.client("bob").await;
+    table.close();
+    let subscribing = tokio::spawn(async move {
+        show(&mut client, "execution:e").await;
+        client
+    });
+    while table.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let reported = tokio::time::timeout(Duration::from_secs(5), report(&fixture, "a", "running"));
+    assert_eq!(reported.await.expect("a report while the rule is asked"), 200);
+    table.open();
+    let told = subscribing.await.unwrap().drain().await;
+    let types: Vec<&Value> = told.iter().map(|message| &message["type"]).collect();
+    assert_eq!(
+        types,
+        ["subscription", "execution_update", "node_update", "subscription"]
+    );
 }
