@@ -25,6 +25,7 @@ mod opening;
 mod operators;
 mod readings;
 mod rules;
+mod running;
 mod serve;
 mod shutdown;
 mod signing;

@@ -1,9 +1,7 @@
 //! `tidings healthcheck`: for containers without a shell, and for probes that cannot reach the loopback from outside.
 
-use std::collections::HashMap;
-use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -13,8 +11,9 @@ use axum::http::uri::Scheme;
 use clap::Args;
 
 use super::{Common, duration};
-use crate::config::{Config, ListenerName};
+use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::running::{Running, is_named, reachable};
 
 /// How much of an answer is read, in bytes. Health tells less.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
@@ -70,21 +69,14 @@ fn status(line: &str) -> Option<u16> {
 impl Target {
     /// A listener of the server that serves the configured data directory. They all tell the same.
     fn of_running(config: &Config) -> Outcome<Target> {
-        let path = config.server.data_dir.join("listeners.json");
-        let listeners = fs::read(&path)
-            .with_context(|| format!("no server has {}", path.display()))
-            .map_err(Failure::Unhealthy)?;
-        let listeners: HashMap<String, Vec<SocketAddr>> = serde_json::from_slice(&listeners)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .map_err(Failure::Unhealthy)?;
+        let running = Running::read(config).map_err(Failure::Unhealthy)?;
         let speaks_http = |name: &str| {
-            let is_in = |names: &[ListenerName]| names.iter().any(|listener| listener.as_str() == name);
-            !is_in(&config.tls.listeners) && !is_in(&config.proxies.protocol_listeners)
+            !is_named(name, &config.tls.listeners) && !is_named(name, &config.proxies.protocol_listeners)
         };
         let address = LISTENERS
             .into_iter()
             .filter(|name| speaks_http(name))
-            .find_map(|name| listeners.get(name)?.first())
+            .find_map(|name| running.address(name))
             .ok_or_else(|| {
                 Failure::usage("no listener speaks plain HTTP; `operators.listen` on the loopback would do")
             })?;
@@ -155,15 +147,6 @@ impl FromStr for Target {
             port: uri.port_u16().unwrap_or(80),
             path: path.to_owned(),
         })
-    }
-}
-
-/// Where a listener on every address is reached from this machine.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
     }
 }
 
