@@ -15,6 +15,8 @@ WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY bench bench
+# The binary has the page of examples/board in it.
+COPY examples examples
 # The caches outlive the build; the binary has to leave them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \

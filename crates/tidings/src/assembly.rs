@@ -170,6 +170,12 @@ impl Assembly {
         self.hub.failed().await;
     }
 
+    /// Adds routes to those of a gateway. Listeners that serve already do not have them.
+    pub(crate) fn add_routes(&mut self, gateway: &'static str, routes: Router) {
+        let before = self.routes.remove(gateway).unwrap_or_default();
+        self.routes.insert(gateway, before.merge(routes));
+    }
+
     /// What a listener of these gateways serves. To be called once for each listener, since it starts a Socket.IO server.
     pub(crate) fn routes(&self, gateways: &[&'static str]) -> Router {
         let health = self.health_of(gateways);

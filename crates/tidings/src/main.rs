@@ -4,6 +4,7 @@ mod assembly;
 mod authentication;
 mod backups;
 mod banner;
+mod board;
 mod certificates;
 mod cli;
 mod compliance;

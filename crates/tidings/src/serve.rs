@@ -12,7 +12,9 @@ use crate::config::{Config, Loaded, Mode};
 use crate::data_dir::DataDir;
 use crate::failure::{Failure, Outcome};
 use crate::listening::Listening;
-use crate::{banner, certificates, demo, descriptors, listeners, logging, opening, shutdown, signing, time};
+use crate::{
+    banner, board, certificates, demo, descriptors, listeners, logging, opening, shutdown, signing, time,
+};
 
 /// Serves until a signal asks to stop.
 pub(crate) fn run(loaded: &Loaded) -> Outcome {
@@ -41,9 +43,8 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
             }
         }
         let authentication = Authentication::load(config, &store, &secret).await?;
-        let mut listening = Listening::default();
         let tls = tls(config)?;
-        let assembly = Assembly::start(
+        let mut assembly = Assembly::start(
             config,
             &store,
             authentication,
@@ -51,25 +52,17 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
             tls.clone(),
             stop.clone(),
         )?;
-        let transport = &assembly.transport;
         if let Some(tls) = &tls {
             let interval = Duration::from_millis(config.tls.reload_interval_ms);
-            certificates::watch(tls.clone(), interval, transport)?;
+            certificates::watch(tls.clone(), interval, &assembly.transport)?;
         }
-        for group in listeners::groups(config) {
-            listeners::warn_of_clear_text(config, &group);
-            let listener = Listener::from_sockets(listeners::bind(&group)?, transport.limits())?
-                .with_options(listeners::options(config, &group, tls.as_ref()));
-            for gateway in &group.gateways {
-                for address in listener.local_addresses() {
-                    listening.add(gateway, *address);
-                }
-                if config.tls.listeners.iter().any(|name| name.as_str() == *gateway) {
-                    listening.secure(gateway);
-                }
-            }
-            let serving = listener.serve(assembly.routes(&group.gateways), transport.clone());
-            transport.spawn(async move {
+        let (listeners, listening) = listen(config, &assembly, tls.as_ref())?;
+        if config.server.mode == Mode::Development {
+            assembly.add_routes("workflows", board::routes(&listening));
+        }
+        for (listener, gateways) in listeners {
+            let serving = listener.serve(assembly.routes(&gateways), assembly.transport.clone());
+            assembly.transport.spawn(async move {
                 if let Err(error) = serving.await {
                     tracing::error!(%error, "a listener failed");
                 }
@@ -96,6 +89,30 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
         }
         Ok(())
     })
+}
+
+/// A bound listener, with the gateways that it serves.
+type Bound = (Listener, Vec<&'static str>);
+
+/// Binds all listeners before any of them serves, so that what they serve may tell of all of them.
+fn listen(config: &Config, assembly: &Assembly, tls: Option<&Tls>) -> Outcome<(Vec<Bound>, Listening)> {
+    let mut listeners = Vec::new();
+    let mut listening = Listening::default();
+    for group in listeners::groups(config) {
+        listeners::warn_of_clear_text(config, &group);
+        let listener = Listener::from_sockets(listeners::bind(&group)?, assembly.transport.limits())?
+            .with_options(listeners::options(config, &group, tls));
+        for gateway in &group.gateways {
+            for address in listener.local_addresses() {
+                listening.add(gateway, *address);
+            }
+            if config.tls.listeners.iter().any(|name| name.as_str() == *gateway) {
+                listening.secure(gateway);
+            }
+        }
+        listeners.push((listener, group.gateways));
+    }
+    Ok((listeners, listening))
 }
 
 /// TLS, if a listener speaks it.
