@@ -54,6 +54,13 @@ fn banner(data_dir: &Path, listening: &Listening) -> String {
         .join(", ");
     let _ = writeln!(text, "  demo keys  {keys}");
     let _ = writeln!(text, "development mode: this machine only, do not expose");
+    if listening.first("workflows").is_some() {
+        let _ = writeln!(
+            text,
+            "See it all on one page: tidings --data-dir {} demo",
+            data_dir.display()
+        );
+    }
     // The lines to paste trust no certificate of one's own.
     if let Some(tasks) = listening.first("tasks").filter(|_| !listening.is_secure("tasks")) {
         let [listen, publish] = paste(tasks);
@@ -108,6 +115,15 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
-        assert!(!text.contains("workflows"), "what is off is not shown:\n{text}");
+        assert!(
+            !text.contains("workflows") && !text.contains("one page"),
+            "what is off is not shown:\n{text}"
+        );
+        listening.add("workflows", "127.0.0.1:8000".parse().unwrap());
+        let text = banner(Path::new("data"), &listening);
+        assert!(
+            text.contains("See it all on one page: tidings --data-dir data demo\n"),
+            "{text}"
+        );
     }
 }

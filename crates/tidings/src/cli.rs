@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod check_config;
 mod claim;
 pub(crate) mod dead_letters;
+pub(crate) mod demo;
 mod duration;
 pub(crate) mod healthcheck;
 pub(crate) mod key;
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Ask a running server whether it works: exit code 0 if so, 1 if not
     Healthcheck(healthcheck::Healthcheck),
+    /// Play an application's backend against the running development server, and print the link to the page that shows it
+    Demo(demo::Demo),
     /// Print the version
     Version(version::Version),
     /// Print the OpenAPI document of the flow gateway
@@ -207,6 +210,9 @@ mod tests {
             "check-config --print-effective",
             "healthcheck",
             "healthcheck http://localhost:9400/livez --timeout 2s",
+            "demo",
+            "demo --user ada --pace 250ms --executions 3 --seed 7 --patience 1m --ttl 1h",
+            "demo --interval 2s",
             "version --json",
             "config doc",
             "openapi",
@@ -245,6 +251,11 @@ mod tests {
             "healthcheck https://localhost/health",
             "healthcheck localhost:9400",
             "healthcheck --timeout 0s",
+            "demo --pace 0ms",
+            "demo --pace 2h",
+            "demo --user",
+            "demo --seed x",
+            "demo --executions -1",
             "start",
             "serve --port 1",
         ] {

@@ -82,6 +82,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Migrate => cli::migrate::run(&cli.common.load()?.config),
         Command::CheckConfig(command) => command.run(&cli.common.load()?),
         Command::Healthcheck(command) => command.run(&cli.common),
+        Command::Demo(command) => command.run(&cli.common.load()?.config),
         Command::Version(command) => command.run(),
         Command::Openapi => {
             io::stdout().lock().write_all(openapi::document().as_bytes())?;

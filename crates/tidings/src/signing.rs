@@ -1,5 +1,6 @@
 //! The secret that tokens are signed and verified with.
 
+use serde_json::{Map, Value};
 use tidings_access::JwtSecret;
 
 use crate::config::{Config, Mode};
@@ -18,4 +19,16 @@ pub(crate) fn secret(config: &Config) -> Outcome<JwtSecret> {
         }
     };
     JwtSecret::new(secret.expose()).map_err(|error| Failure::Usage(error.into()))
+}
+
+/// The claims that a user's token needs to be good for this server: the configured issuer and audience.
+pub(crate) fn user_claims(config: &Config) -> Map<String, Value> {
+    let configured = [
+        ("iss", &config.auth_jwt.issuer),
+        ("aud", &config.auth_jwt.audience),
+    ];
+    configured
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())))
+        .collect()
 }

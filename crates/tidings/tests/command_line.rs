@@ -123,6 +123,10 @@ fn what_is_wrong_with_the_command_line_or_configuration_is_exit_code_64() {
         ("tenant delete nobody", "there is no tenant nobody"),
         ("tenant delete nobody --yes", "there is no tenant nobody"),
         ("tenant create a.b", "letters, digits, _ or -"),
+        (
+            "demo --mode production",
+            "the demo is for a server in development mode",
+        ),
     ] {
         let (code, text) = commands.fails(words);
         assert_eq!(code, 64, "{words}: {text}");
@@ -135,6 +139,22 @@ fn what_is_wrong_with_the_command_line_or_configuration_is_exit_code_64() {
         .unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(error(&output).contains("did you mean `TIDINGS__FLOW__LISTEN`?"));
+}
+
+#[test]
+fn a_demo_without_a_server_makes_nothing() {
+    let commands = Commands::new();
+    let (code, text) = commands.fails("demo");
+    assert_eq!(code, 69, "{text}");
+    assert!(
+        text.starts_with("tidings: no server has data/listeners.json: "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("; start one first: tidings --data-dir data\n"),
+        "{text}"
+    );
+    assert_eq!(names(commands.directory.path()), [""; 0]);
 }
 
 #[test]

@@ -29,6 +29,19 @@ pub(super) fn parse_or_zero(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(expected)
 }
 
+/// The longest pace taken.
+const PACE_MAX: Duration = Duration::from_hours(1);
+
+/// Reads how long a step takes: as above, or in milliseconds (`250ms`), at most an hour.
+pub(super) fn parse_pace(text: &str) -> Result<Duration, String> {
+    let milliseconds = text.strip_suffix("ms").and_then(|count| count.parse().ok());
+    let pace = milliseconds
+        .map(Duration::from_millis)
+        .or_else(|| parse(text).ok());
+    pace.filter(|pace| !pace.is_zero() && *pace <= PACE_MAX)
+        .ok_or_else(|| "expected 1ms to 1h, such as 250ms or 2s".to_owned())
+}
+
 fn expected() -> String {
     "expected a number with a unit, such as 90s, 15m, 1h or 30d".to_owned()
 }
@@ -60,5 +73,19 @@ mod tests {
         assert_eq!(parse_or_zero("0s"), Ok(Duration::ZERO));
         assert_eq!(parse_or_zero("1h"), Ok(Duration::from_hours(1)));
         assert!(parse_or_zero("0").is_err());
+    }
+
+    #[test]
+    fn paces() {
+        for (text, milliseconds) in [("250ms", 250), ("2s", 2_000), ("1h", 3_600_000)] {
+            assert_eq!(
+                parse_pace(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "0ms", "0s", "2h", "3600001ms", "-1ms", "ms", "1"] {
+            assert!(parse_pace(text).is_err(), "{text}");
+        }
     }
 }

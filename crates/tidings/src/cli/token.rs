@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::Map;
 use tidings_access::{JwtSigner, ServiceScope, TokenText, UserId};
 use tidings_store::{
     RevokedToken, Store, TOKEN_REVOCATIONS_PAGE_MAX, TokenRevocation, TokenRevocationNumber,
@@ -79,7 +78,7 @@ pub(crate) struct Revoked {
     json: bool,
 }
 
-fn user_id(text: &str) -> Result<UserId, String> {
+pub(super) fn user_id(text: &str) -> Result<UserId, String> {
     UserId::new(text).map_err(|error| error.to_string())
 }
 
@@ -161,16 +160,7 @@ impl Create {
         let Some(user) = &self.user else {
             return signer.sign_service(self.scope(), self.ttl);
         };
-        // The configured issuer and audience, so that the token is good for this server.
-        let mut claims = Map::new();
-        for (name, value) in [
-            ("iss", &config.auth_jwt.issuer),
-            ("aud", &config.auth_jwt.audience),
-        ] {
-            if let Some(value) = value {
-                claims.insert(name.to_owned(), value.as_str().into());
-            }
-        }
+        let mut claims = signing::user_claims(config);
         claims.extend(
             self.claim
                 .iter()
