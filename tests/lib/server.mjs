@@ -49,12 +49,13 @@ export class Server {
     const file = path.join(this.dataDir, 'listeners.json');
     const alive = () => { if (this.#child.outcome) throw new Error(`it ended: ${JSON.stringify(this.#child.outcome)}`); };
     const addresses = await listenersIn(file, alive);
-    for (const name of GATEWAYS) {
+    const served = GATEWAYS.filter((name) => this.env[`TIDINGS__${name.toUpperCase()}__LISTEN`] !== 'off');
+    for (const name of served) {
       const address = addresses[name] ?? (defaultPorts ? `localhost:${DEFAULT_PORTS[name]}` : undefined);
       if (!address) throw new Error(`${file} names no listener for ${name}: ${readFileSync(file, 'utf8')}`);
       this[name] = gatewayUrls(defaultPorts ? `localhost:${DEFAULT_PORTS[name]}` : address, this.tls?.listeners.includes(name));
     }
-    for (const name of GATEWAYS) {
+    for (const name of served) {
       await until(async () => {
         alive();
         const ask = this[name].isSecure ? (url) => secureRequest(url, this.tls.authority) : request;
