@@ -6,14 +6,15 @@ import { until } from '../lib/wait.mjs';
 
 const STATUSES = ['NEW', 'CONTACTED', 'QUALIFIED', 'LOST'];
 
-/** The board at a link, and what its bar has shown, `[run, percentage, status]` of each change. */
+/** The board at a link, and what it has shown at each change of its bar: `[run, percentage, status, [node, status]…]`. */
 export async function openBoard(browser, link) {
   const page = await browser.page();
   await page.page.addInitScript(() => {
     globalThis.painted = [];
     addEventListener('DOMContentLoaded', () => {
       const text = (id) => document.getElementById(id).textContent;
-      const note = () => globalThis.painted.push([text('execution-name'), text('execution-progress'), text('execution-status')]);
+      const nodes = () => [...document.querySelectorAll('#nodes > li')].map((node) => [node.id, node.querySelector('.status').textContent]);
+      const note = () => globalThis.painted.push([text('execution-name'), text('execution-progress'), text('execution-status'), ...nodes()]);
       new MutationObserver(note).observe(document.getElementById('execution-progress'), { childList: true });
     });
   });
@@ -21,11 +22,12 @@ export async function openBoard(browser, link) {
   return page;
 }
 
-/** What the page shows. */
+/** What the page shows; null while it is being loaded. */
 export function shown(page) {
   return page.evaluate((statuses) => {
     const element = (id) => document.getElementById(id);
     const text = (parent, selector) => parent.querySelector(selector).textContent;
+    if (document.readyState === 'loading') return null;
     const all = (selector, read) => [...document.querySelectorAll(selector)].map(read);
     return {
       states: ['runs', 'tasks', 'leads'].map((part) => `${part} ${element(part).dataset.state} ${text(element(part), '.connection')}`),
