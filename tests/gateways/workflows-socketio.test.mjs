@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { io } from 'socket.io-client';
 import { FlowClient } from '../lib/flow.mjs';
 import { Inbox, TIMESTAMP } from '../lib/inbox.mjs';
-import { hmacToken, now_s } from '../lib/issuer.mjs';
+import { hmacToken, Issuer, now_s, SigningKey } from '../lib/issuer.mjs';
 import { DEMO_KEYS, Server } from '../lib/server.mjs';
 import { Queue, until, within } from '../lib/wait.mjs';
 
@@ -253,6 +253,34 @@ describe('workflows over Socket.IO', () => {
     server.command('token', 'revoke', '--jti', 'revoked-one');
     assert.equal(await within(client.ends.take(), 10_000, 'the end'), 'io server disconnect');
     assert.equal(client.socket.active, false);
+  });
+
+  it("while an issuer's keys cannot be had the transport ends: the client comes back until they can", async () => {
+    const key = new SigningKey('RS256', 'k1');
+    const issuer = await Issuer.start([key]);
+    await issuer.close();
+    const trusting = await Server.start({
+      env: { TIDINGS__AUTH__JWT__ISSUERS: `[{ issuer = "${issuer.name}", jwks_url = "${issuer.jwksUrl}" }]`, TIDINGS__AUTH__JWT__JWKS_REFRESH_INTERVAL_MS_MIN: '100' },
+    });
+    let isUp = false;
+    try {
+      const token = key.token({ iss: issuer.name, sub: 'mara', iat: now_s(), exp: now_s() + 600 });
+      const client = new RoomsClient(trusting, { auth: { token }, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 });
+      let refusals = 0;
+      client.socket.on('connect_error', () => { refusals += 1; });
+      let ends = 0;
+      client.socket.io.on('close', () => { ends += 1; });
+      await until(() => ends >= 2, WAIT_MS, 'the second attempt');
+      assert.equal(refusals, 0, 'a refusal would stop the client');
+      await issuer.listen();
+      isUp = true;
+      await until(() => client.socket.connected, 10_000, 'the connection');
+      assert.equal((await client.greeting())[1].room_id, 'user:mara');
+      client.socket.disconnect();
+    } finally {
+      await trusting.stop();
+      if (isUp) await issuer.close();
+    }
   });
 
   it('too many connections of a user: the transport ends with 4429, and the client comes back', async () => {

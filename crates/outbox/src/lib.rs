@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_store::{OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxNumber, Store};
+use tidings_store::{OUTBOX_BATCH_MAX, OUTBOX_LENGTH_MAX, OutboxNumber, Store, StoreError};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,9 @@ pub struct Outbox {
     /// that they were left behind.
     in_hand: Mutex<HashSet<OutboxNumber>>,
     behind: Mutex<Behind>,
+    /// Held while events are taken out of the store and into the hand, and while they are removed from both: one that is just
+    /// being removed must not come into the hand again.
+    exchange: tokio::sync::Mutex<()>,
     /// Half of the places are taken.
     wake: Notify,
     published_at_once: AtomicU64,
@@ -77,6 +80,7 @@ impl Outbox {
             published: Mutex::default(),
             in_hand: Mutex::default(),
             behind: Mutex::default(),
+            exchange: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             published_at_once: AtomicU64::new(0),
             published_later: AtomicU64::new(0),
@@ -165,6 +169,7 @@ impl Outbox {
 
     /// Removes what was published. Whether the store did it.
     pub async fn remove_published(&self) -> bool {
+        let _exchange = self.exchange.lock().await;
         let numbers = std::mem::take(&mut *self.published.lock());
         if numbers.is_empty() {
             return true;
@@ -206,19 +211,23 @@ impl Outbox {
         self.let_fall(&unpublished);
         while !shutdown.is_cancelled() {
             let places = self.take_free_places();
-            let claimed = Event::claim(&self.store, places).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the outbox was not read, trying again");
-                Vec::new()
-            });
-            let count = claimed.len();
-            self.places.add_permits(places - count);
+            let claimed = match self.claim::<Event>(places).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox was not read, trying again");
+                    self.places.add_permits(places);
+                    return;
+                }
+            };
+            let (count, is_all) = (claimed.len(), claimed.len() < places);
+            // Those that somebody has in hand are published by him.
+            let claimed: Vec<Event> = claimed.into_iter().flatten().collect();
+            self.places.add_permits(places - claimed.len());
+            let taken = claimed.len();
             let last = waiting::last_of_each(&claimed);
             let (mut published, mut is_refused) = (0, false);
             for event in claimed {
                 let number = event.number();
-                if !self.in_hand.lock().insert(number) {
-                    continue;
-                }
                 if is_refused {
                     self.behind.lock().begin_with(number);
                     continue;
@@ -233,16 +242,29 @@ impl Outbox {
                     is_refused = true;
                 }
             }
-            self.places.add_permits(count - published);
+            self.places.add_permits(taken - published);
             if is_refused {
                 return;
             }
-            self.behind.lock().end_if_empty();
-            if count == 0 || count < places {
+            if is_all {
+                self.behind.lock().end_if_empty();
+            }
+            if is_all || count == 0 {
                 return;
             }
             self.remove_published().await;
         }
+    }
+
+    /// Takes the oldest that nobody holds into the hand; none in the place of one that is in it.
+    async fn claim<Event: Waiting>(&self, limit: usize) -> Result<Vec<Option<Event>>, StoreError> {
+        let _exchange = self.exchange.lock().await;
+        let claimed = Event::claim(&self.store, limit).await?;
+        let mut in_hand = self.in_hand.lock();
+        let taken = claimed
+            .into_iter()
+            .map(|event| in_hand.insert(event.number()).then_some(event));
+        Ok(taken.collect())
     }
 
     /// As many as are free, without waiting, and at most half of all.

@@ -1,6 +1,7 @@
 //! One connection's principal and rooms.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tidings_access::{Claims, UserId};
@@ -21,6 +22,8 @@ pub(crate) struct Member {
     /// Held from a decision about a room until the hub has been told of it, so that a change of owner, or of what the
     /// token says, cannot slip in between.
     turn: tokio::sync::Mutex<()>,
+    /// How often rules were asked again about its rooms: an answer from before is none any more. Changed under the turn alone.
+    rechecks: AtomicU64,
     /// Written by [`crate::directory::Directory`] alone, which counts over all members.
     pub(crate) rooms: Mutex<Vec<Membership>>,
 }
@@ -43,6 +46,7 @@ impl Member {
             connection,
             form,
             turn: tokio::sync::Mutex::default(),
+            rechecks: AtomicU64::new(0),
             rooms: Mutex::new(Vec::with_capacity(1)),
         }
     }
@@ -54,6 +58,19 @@ impl Member {
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
+    }
+
+    /// The turn, if nobody has it.
+    pub(crate) fn try_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.try_lock().ok()
+    }
+
+    pub(crate) fn rechecks(&self) -> u64 {
+        self.rechecks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_recheck(&self) {
+        self.rechecks.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn claims(&self) -> Arc<Claims> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use tidings_access::{AnswersAbout, Claims, Decision, OWN_ROOM, RegistryRule, UserId};
 use tidings_hub::RoomName;
-use tidings_store::OwnerId;
+use tidings_store::{ExecutionId, OwnerId};
 use tokio::time::Instant;
 
 use crate::frames::RoomText;
@@ -70,14 +70,29 @@ impl Inner {
     /// Asks the rules again about the rooms that the user's connections are in as their owner, and takes them out of those
     /// that they may not be in any more. What is published afterwards does not reach them there.
     pub(crate) async fn recheck_owner(&self, owner: &OwnerId) {
+        self.recheck_as_owner(owner, |_| true).await;
+    }
+
+    /// The same about an execution's room alone.
+    pub(crate) async fn recheck_owner_of_execution(&self, owner: &OwnerId, id: &ExecutionId) {
+        let room = format!("execution:{id}");
+        self.recheck_as_owner(owner, |membership| membership.room.as_str() == room)
+            .await;
+    }
+
+    async fn recheck_as_owner(&self, owner: &OwnerId, meant: impl Fn(&Membership) -> bool) {
         // Owners and users have ids of the same form.
         let Ok(user) = UserId::new(owner.as_str()) else {
             return;
         };
-        let is_owned = |membership: &Membership| membership.rule == RegistryRule::<()>::NAME;
+        let is_owned =
+            |membership: &Membership| membership.rule == RegistryRule::<()>::NAME && meant(membership);
         stream::iter(self.directory.members_of(&user))
-            .for_each_concurrent(AT_ONCE_MAX, |member| async move {
-                self.recheck(&member, is_owned).await;
+            .for_each_concurrent(AT_ONCE_MAX, |member| {
+                let is_owned = &is_owned;
+                async move {
+                    self.recheck(&member, is_owned).await;
+                }
             })
             .await;
     }
@@ -95,6 +110,7 @@ impl Inner {
         member: &Arc<Member>,
         meant: impl Fn(&Membership) -> bool,
     ) -> Rechecked {
+        member.count_recheck();
         let claims = member.claims();
         let mut rechecked = Rechecked::default();
         for membership in member.memberships() {

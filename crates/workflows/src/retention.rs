@@ -26,12 +26,13 @@ impl Inner {
     }
 
     async fn forget_ended_before(&self, before: Timestamp) -> Result<(), StoreError> {
-        for (id, owner) in self.store.ended_executions(before).await? {
-            // Whoever registers the id anew waits until its room is empty.
+        for (id, workflow) in self.store.ended_executions(before).await? {
+            // Whoever changes the owner, or registers the id anew, waits until the room is empty.
+            let _workflow_turn = self.workflow_turns.of(&workflow).await;
             let _turn = self.execution_turns.of(&id).await;
-            if self.store.delete_ended_execution(&id, before).await? {
+            if let Some(owner) = self.store.delete_ended_execution(&id, before).await? {
                 self.executions_forgotten.fetch_add(1, Relaxed);
-                self.recheck_owner(&owner).await;
+                self.recheck_owner_of_execution(&owner, &id).await;
             }
         }
         Ok(())

@@ -30,6 +30,9 @@ pub(crate) struct Session {
     pace: Option<Box<Pace>>,
 }
 
+/// How often the turns of a member and an execution are tried for without one being held for the other.
+const TURN_TRIES_MAX: u32 = 16;
+
 /// Why a connection does not get into a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoEntry {
@@ -176,44 +179,64 @@ impl Session {
         }
     }
 
-    /// What is asked for a room is asked under the member's turn alone, so that a rule that is slow to answer keeps nobody waiting who
-    /// reports on the execution.
     async fn subscribe(&self, asked: AskedRoom<'_>, with_state: bool, frames: Frames) {
-        let Session { gateway, member, .. } = self;
+        let Session { member, .. } = self;
         let sent = RoomText::Sent(asked.sent);
         let Some(room) = asked.name else {
             member.connection.send(frames.access_denied(sent)).await;
             return;
         };
-        let execution = execution_of(&room).filter(|_| with_state);
-        let mut execution_turn = None;
+        if let Some(id) = execution_of(&room).filter(|_| with_state) {
+            return self.subscribe_to_execution(room, id, sent, frames).await;
+        }
+        let _turn = member.turn().await;
+        match self.admit(&room).await {
+            Ok(admission) if with_state => self.join_shown(room, admission, sent, None, frames).await,
+            Ok(admission) => self.join(room, admission, sent, frames).await,
+            Err(no_entry) => self.turn_away(room, sent, no_entry, frames).await,
+        }
+    }
+
+    /// Enters an execution's room with its state, for which the turns of both are needed.
+    ///
+    /// While rules are asked, and while somebody else has the member's turn, the execution's is left to those who report on it: it
+    /// is waited for without the member's, and the other way round.
+    async fn subscribe_to_execution(
+        &self,
+        room: RoomName,
+        id: ExecutionId,
+        sent: RoomText<'_>,
+        frames: Frames,
+    ) {
+        let Session { gateway, member, .. } = self;
+        let mut tries = 0;
         loop {
+            tries += 1;
             let turn = member.turn().await;
             let admission = match self.admit(&room).await {
                 Ok(admission) => admission,
                 Err(no_entry) => return self.turn_away(room, sent, no_entry, frames).await,
             };
-            if let Some(id) = &execution
-                && execution_turn.is_none()
-            {
-                execution_turn = gateway.execution_turns.try_of(id);
-                if execution_turn.is_none() {
-                    // Whoever has it may wait for ours. The answer may be another one when we have both.
-                    drop(turn);
-                    execution_turn = Some(gateway.execution_turns.of(id).await);
-                    continue;
-                }
+            if let Some(_execution_turn) = gateway.execution_turns.try_of(&id) {
+                return self.join_shown(room, admission, sent, Some(id), frames).await;
             }
-            if gateway.directory.join(member, &room, admission).is_err() {
-                let no_entry = self.too_many_rooms_of_user();
-                return self.turn_away(room, sent, no_entry, frames).await;
-            }
-            if with_state {
-                self.join_shown(room, sent, execution, frames).await;
+            let rechecks = member.rechecks();
+            drop(turn);
+            let _execution_turn = gateway.execution_turns.of(&id).await;
+            let turn = if tries < TURN_TRIES_MAX {
+                member.try_turn()
             } else {
-                self.join(room, sent, frames).await;
+                Some(member.turn().await)
+            };
+            if turn.is_some() && member.rechecks() == rechecks {
+                return self.join_shown(room, admission, sent, Some(id), frames).await;
             }
-            return;
+            if turn.is_some() && tries >= TURN_TRIES_MAX {
+                return match self.admit(&room).await {
+                    Ok(admission) => self.join_shown(room, admission, sent, Some(id), frames).await,
+                    Err(no_entry) => self.turn_away(room, sent, no_entry, frames).await,
+                };
+            }
         }
     }
 
@@ -237,11 +260,15 @@ impl Session {
         let Session { gateway, member, .. } = self;
         let _turn = member.turn().await;
         let admission = self.admit(&room).await?;
-        let entered = gateway.directory.join(member, &room, admission);
-        entered.map_err(|_| self.too_many_rooms_of_user())?;
-        let name = room.clone();
-        self.join(room, RoomText::Name(name.as_str()), member.frames())
-            .await;
+        gateway
+            .directory
+            .join(member, &room, admission)
+            .map_err(|_| self.too_many_rooms_of_user())?;
+        let confirmation = member
+            .frames()
+            .subscribed(RoomText::Name(room.as_str()), gateway.now());
+        let encoding = gateway.encodings.of(member.form);
+        member.connection.join(room, encoding, Some(confirmation)).await;
         Ok(())
     }
 
@@ -268,25 +295,32 @@ impl Session {
         NoEntry::TooManyRoomsOfUser
     }
 
-    async fn join(&self, room: RoomName, named: RoomText<'_>, frames: Frames) {
-        let confirmation = frames.subscribed(named, self.gateway.now());
-        let encoding = self.gateway.encodings.of(self.member.form);
-        self.member
-            .connection
-            .join(room, encoding, Some(confirmation))
-            .await;
+    async fn join(&self, room: RoomName, admission: Admission, named: RoomText<'_>, frames: Frames) {
+        let Session { gateway, member, .. } = self;
+        if gateway.directory.join(member, &room, admission).is_err() {
+            let no_entry = self.too_many_rooms_of_user();
+            return self.turn_away(room, named, no_entry, frames).await;
+        }
+        let confirmation = frames.subscribed(named, gateway.now());
+        let encoding = gateway.encodings.of(member.form);
+        member.connection.join(room, encoding, Some(confirmation)).await;
     }
 
-    /// Joins with the confirmation, the execution's state, and a second confirmation behind which live updates follow: in one
+    /// Joins, in the turns of both, with the confirmation, the execution's state, and a second confirmation behind which live updates follow: in one
     /// piece, at the point of the room's order where it is the state.
     async fn join_shown(
         &self,
         room: RoomName,
+        admission: Admission,
         named: RoomText<'_>,
         execution: Option<ExecutionId>,
         frames: Frames,
     ) {
         let Session { gateway, member, .. } = self;
+        if gateway.directory.join(member, &room, admission).is_err() {
+            let no_entry = self.too_many_rooms_of_user();
+            return self.turn_away(room, named, no_entry, frames).await;
+        }
         let taken = match &execution {
             Some(id) => gateway.snapshot(id, member.form).await,
             None => Ok(Snapshot::default()),

@@ -78,7 +78,17 @@ impl Application for Rooms {
             .token
             .or_else(|| bearer_token(request.headers).map(str::to_owned))
             .filter(|token| !token.is_empty());
-        let claims = verify(&self.0, token).await.map_err(refusal)?;
+        let claims = match verify(&self.0, token).await {
+            Ok(claims) => claims,
+            Err(code) => {
+                if code == CloseCode::InternalError {
+                    // The same token may do later. With its transport, so that the stock client comes back; after a refusal
+                    // alone it would not.
+                    request.handle.close(code).await;
+                }
+                return Err(refusal(code));
+            }
+        };
         Ok(RoomsSocket {
             handle: request.handle,
             state: State::Welcome {

@@ -47,9 +47,12 @@ impl Inner {
                     None => true,
                 }
             }
+            // It may be another execution by now.
             News::End { id } => match self.store.execution(&id).await? {
-                Some(execution) => self.hand_over(updates::execution_end(&execution, now)).await,
-                None => true,
+                Some(execution) if execution.status.is_terminal() => {
+                    self.hand_over(updates::execution_end(&execution, now)).await
+                }
+                _ => true,
             },
             News::Workflow { id, change } => {
                 let _turn = self.workflow_turns.of(&id).await;
@@ -59,6 +62,11 @@ impl Inner {
                 }
             }
             News::WorkflowDeleted { id, name, data } => {
+                let _turn = self.workflow_turns.of(&id).await;
+                if self.store.workflow(&id).await?.is_some() {
+                    // Somebody else's by now, perhaps.
+                    return Ok(true);
+                }
                 let (name, data) = (name.as_deref(), data.as_deref());
                 let event = updates::workflow_update(&id, name, data, WorkflowChange::Deleted, created_at);
                 self.hand_over(event).await

@@ -1,19 +1,41 @@
 //! Which of the rooms with members a user may see.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use thiserror::Error;
 use tidings_access::{ClaimRule, Claims, RegistryRule, RoomKind, RoomTarget};
 use tidings_hub::RoomName;
 use tidings_store::{ExecutionId, OwnerId, StoreError, WorkflowId};
+use tidings_transport::Limit;
 
 use crate::gateway::Inner;
+
+/// How long somebody waits for his turn to have a list put together.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no list.
+#[derive(Debug, Error)]
+pub(crate) enum NoList {
+    #[error("the user asks for too much")]
+    RateLimited,
+    #[error("too many lists are asked for")]
+    Overloaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Inner {
     /// The rooms that the user is in, and those with other members that the registry or the claims would let him into. The
     /// application is not asked about rooms for a list of them (rules `sql` and `http`): these are seen by who is in them.
-    pub(crate) async fn visible_rooms(&self, claims: &Claims) -> Result<BTreeSet<RoomName>, StoreError> {
+    pub(crate) async fn visible_rooms(&self, claims: &Claims) -> Result<BTreeSet<RoomName>, NoList> {
         // Each looks at all rooms there are.
-        let _place = self.listings.acquire().await;
+        if !self.message_rate.take(&claims.sub) {
+            self.transport.counters().reached(Limit::MessagesPerUser);
+            return Err(NoList::RateLimited);
+        }
+        let waiting = tokio::time::timeout(PLACE_TIMEOUT, self.listings.acquire());
+        let _place = waiting.await.map_err(|_| NoList::Overloaded)?;
         let mut visible = self.directory.rooms_of(&claims.sub);
         let (by_claim, by_registry) = (
             self.access.has_rule(ClaimRule::NAME) && !claims.rooms.is_empty(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use tidings_transport::{Deadline, Deadlines};
 use tidings_wire::time::Timestamp;
@@ -42,23 +41,32 @@ impl Inner {
             if due.is_empty() {
                 return;
             }
-            // One whose turn does not come must not keep the others from theirs.
-            stream::iter(due)
-                .for_each_concurrent(None, |member| async move {
+            for member in due {
+                if let Some(turn) = member.try_turn() {
+                    warn(&member, now_ms).await;
+                    drop(turn);
+                    continue;
+                }
+                // It must not keep the others waiting until its turn comes.
+                self.transport.spawn(async move {
                     let _turn = member.turn().await;
-                    // It may have got another token meanwhile.
-                    let expiry_s = member
-                        .claims()
-                        .exp
-                        .filter(|&expiry_s| warning_ms(expiry_s) <= now_ms);
-                    if let Some(expiry_s) = expiry_s {
-                        let warning = member.frames().expiring(expiry(expiry_s));
-                        member.connection.send(warning).await;
-                    }
-                })
-                .await;
+                    warn(&member, now_ms).await;
+                });
+            }
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Warns a member, in its turn. It may have got another token meanwhile.
+async fn warn(member: &Member, now_ms: i64) {
+    let expiry_s = member
+        .claims()
+        .exp
+        .filter(|&expiry_s| warning_ms(expiry_s) <= now_ms);
+    if let Some(expiry_s) = expiry_s {
+        let warning = member.frames().expiring(expiry(expiry_s));
+        member.connection.send(warning).await;
     }
 }
 

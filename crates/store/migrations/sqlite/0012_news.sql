@@ -17,5 +17,8 @@ INSERT OR REPLACE INTO sqlite_sequence (rowid, name, seq)
     FROM sqlite_sequence WHERE name = 'outbox';
 DROP TABLE outbox;
 ALTER TABLE outbox_with_news RENAME TO outbox;
+-- Each kind is looked for by itself, also when many of the other wait.
+CREATE INDEX outbox_event_by_hold ON outbox (held_until) WHERE tenant_id IS NOT NULL;
+CREATE INDEX outbox_news_by_hold ON outbox (held_until) WHERE tenant_id IS NULL;
 -- Executions that have ended are kept for a while.
 CREATE INDEX execution_by_end ON execution (updated_at) WHERE status IN ('completed', 'failed', 'cancelled');

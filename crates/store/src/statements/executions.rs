@@ -123,33 +123,24 @@ pub(crate) async fn ended(
     transaction: &mut Transaction,
     before: Timestamp,
     limit: u32,
-) -> Result<Vec<(ExecutionId, OwnerId)>, StoreError> {
-    sql("SELECT e.id, coalesce(e.owner_id, w.owner_id)
-         FROM execution e JOIN workflow w ON w.id = e.workflow_id
-         WHERE e.status IN ('completed', 'failed', 'cancelled') AND e.updated_at < $1
-         ORDER BY e.updated_at LIMIT $2")
+) -> Result<Vec<(ExecutionId, WorkflowId)>, StoreError> {
+    sql("SELECT id, workflow_id FROM execution
+         WHERE status IN ('completed', 'failed', 'cancelled') AND updated_at < $1 ORDER BY updated_at LIMIT $2")
     .bind(before.as_millis())
     .bind(limit)
     .fetch_all(transaction)
     .await?
     .iter()
-    .map(|row| Ok((ExecutionId::stored(row.get(0)?), OwnerId::stored(row.get(1)?))))
+    .map(|row| Ok((ExecutionId::stored(row.get(0)?), WorkflowId::stored(row.get(1)?))))
     .collect()
 }
 
-/// Deletes one that still is as [`ended`] finds it. Whether it was.
-pub(crate) async fn delete_ended(
-    transaction: &mut Transaction,
-    before: Timestamp,
-    id: &ExecutionId,
-) -> Result<bool, StoreError> {
-    let deleted = sql("DELETE FROM execution
-         WHERE id = $1 AND status IN ('completed', 'failed', 'cancelled') AND updated_at < $2")
-    .bind(id.as_str())
-    .bind(before.as_millis())
-    .execute(transaction)
-    .await?;
-    Ok(deleted > 0)
+pub(crate) async fn delete(transaction: &mut Transaction, id: &ExecutionId) -> Result<(), StoreError> {
+    sql("DELETE FROM execution WHERE id = $1")
+        .bind(id.as_str())
+        .execute(transaction)
+        .await?;
+    Ok(())
 }
 
 pub(crate) async fn find_node(

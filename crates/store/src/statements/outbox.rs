@@ -4,7 +4,9 @@ use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
 
 use crate::database::{Row, Transaction, sql};
-use crate::{NewOutboxEvent, News, OutboxEvent, OutboxNumber, StoreError, StoredNews, TenantId};
+use crate::{
+    NewOutboxEvent, News, OUTBOX_LENGTH_MAX, OutboxEvent, OutboxNumber, StoreError, StoredNews, TenantId,
+};
 
 pub(crate) async fn insert(
     transaction: &mut Transaction,
@@ -148,7 +150,8 @@ pub(crate) async fn has_unheld_news(
 
 /// How many wait, up to [`crate::OUTBOX_LENGTH_MAX`].
 pub(crate) async fn count(transaction: &mut Transaction) -> Result<u64, StoreError> {
-    sql("SELECT count(*) FROM outbox")
+    sql("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS counted")
+        .bind(i64::try_from(OUTBOX_LENGTH_MAX).unwrap_or(i64::MAX))
         .fetch_one(transaction)
         .await?
         .number(0)

@@ -25,6 +25,12 @@ struct Shared<A> {
     application: A,
 }
 
+impl<A> Shared<A> {
+    fn connect_timeout(&self, connection: &Arc<Connection>) -> ConnectTimeout {
+        ConnectTimeout::start(connection, self.options.connect_timeout, self.transport.clone())
+    }
+}
+
 impl<A: Application> Sessions<A> {
     /// Serves the namespaces of `application`.
     pub fn new(transport: Transport, options: SocketOptions, application: A) -> Self {
@@ -49,11 +55,7 @@ impl<A: Application> engineio::Application for Sessions<A> {
             shared: self.0.clone(),
             headers: kept_headers(&self.0.application, handshake.headers),
             peer: handshake.peer,
-            connect_timeout: Some(ConnectTimeout::start(
-                &connection,
-                self.0.options.connect_timeout,
-                self.0.transport.clone(),
-            )),
+            connect_timeout: Some(self.0.connect_timeout(&connection)),
             assembler: Assembler::default(),
             namespaces: Vec::new(),
             connection,
@@ -67,7 +69,7 @@ pub struct Session<A: Application> {
     connection: Arc<Connection>,
     headers: Box<[(HeaderName, HeaderValue)]>,
     peer: Option<PeerAddress>,
-    /// Runs until the first namespace is entered.
+    /// Runs while it is in no namespace.
     connect_timeout: Option<ConnectTimeout>,
     assembler: Assembler,
     /// A handful at most: searched from the front.
@@ -224,6 +226,10 @@ impl<A: Application> Session<A> {
         let left = self.namespaces.remove(place);
         left.handle.leave();
         self.shared.application.disconnected(left.socket).await;
+        if self.namespaces.is_empty() {
+            // Who is in no namespace is nobody, and may not stay for long.
+            self.connect_timeout = Some(self.shared.connect_timeout(&self.connection));
+        }
     }
 }
 

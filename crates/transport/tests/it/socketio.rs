@@ -230,6 +230,21 @@ async fn violations_close_the_transport() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_left_every_namespace_is_closed() {
+    let options = SocketOptions {
+        connect_timeout: Duration::from_millis(200),
+        ..SocketOptions::default()
+    };
+    let (routes, rooms) = start_with(options);
+    let client = connected(&routes).await;
+    client.post("41").await;
+    rooms.left.acquire().await.unwrap().forget();
+    let packets = tokio::time::timeout(PATIENCE, client.packets(1)).await.unwrap();
+    assert_eq!(packets, ["1"]);
+    client.assert_gone().await;
+}
+
+#[tokio::test]
 async fn a_client_that_enters_no_namespace_is_closed() {
     let options = SocketOptions {
         connect_timeout: Duration::from_millis(20),

@@ -85,7 +85,7 @@ pub(super) async fn put(
             .map_err(refusal::of_store)?;
         // The owner before must not see what happens from now on.
         if let Some(previous) = &put.previous_owner {
-            gateway.recheck_owner(previous).await;
+            gateway.recheck_owner_of_execution(previous, &id).await;
         }
         if let Some(news) = put.news {
             let event = updates::execution(&put.execution, gateway.now());

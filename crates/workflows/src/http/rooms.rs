@@ -10,6 +10,7 @@ use tidings_transport::{Problem, ProblemCode};
 use super::caller::Caller;
 use super::refusal;
 use crate::Workflows;
+use crate::visible::NoList;
 
 const LIMIT_DEFAULT: usize = 1_000;
 const LIMIT_MAX: usize = 10_000;
@@ -48,7 +49,11 @@ pub(super) async fn rooms(
         },
         Caller::User(claims) => {
             let rooms = workflows.0.visible_rooms(&claims).await;
-            let rooms = rooms.map_err(refusal::of_store)?;
+            let rooms = rooms.map_err(|error| match error {
+                NoList::RateLimited => Problem::new(ProblemCode::RateLimited),
+                NoList::Overloaded => Problem::new(ProblemCode::Overloaded),
+                NoList::Store(error) => refusal::of_store(error),
+            })?;
             let total_rooms = rooms.len();
             let behind = rooms
                 .into_iter()

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tidings_bus::{BoxFuture, Bus, BusError};
 use tidings_hub::Event;
-use tidings_store::{ExecutionId, NodeId, NodeReport, NodeStatus};
+use tidings_store::{
+    ExecutionId, ExecutionReport, ExecutionStatus, NodeId, NodeReport, NodeStatus, WorkflowId,
+};
 
 use super::fixture::Fixture;
 use crate::WorkflowsLimits;
@@ -123,4 +125,29 @@ async fn what_a_server_that_died_had_not_told_is_told_by_the_next() {
     assert_eq!(short(&client.json().await), r#""a" "completed""#);
     assert_eq!(short(&client.json().await), r#""pending" 50"#);
     assert!(client.drain().await.is_empty());
+}
+
+#[tokio::test]
+async fn late_news_of_what_is_somebody_elses_by_now_are_not_told() {
+    let fixture = Fixture::new().await;
+    fixture.registered("ann").await;
+    let store = fixture.store();
+    let (workflow, execution) = (WorkflowId::new("w").unwrap(), ExecutionId::new("e").unwrap());
+    let ended = ExecutionReport::new(ExecutionStatus::Completed);
+    store.report_execution_status(&execution, ended).await.unwrap();
+    store.delete_workflow(&workflow).await.unwrap();
+    fixture.registered("bob").await;
+    let mut bob = fixture.client("bob").await;
+    bob.subscribe("workflow:w").await;
+    bob.subscribe("execution:e").await;
+    fixture.advance(10);
+    while store.outbox_length().await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told: Vec<_> = bob.drain().await.iter().map(short).collect();
+    assert_eq!(
+        told,
+        [r#""pending" 0"#],
+        "how his execution stands, and nothing else"
+    );
 }
