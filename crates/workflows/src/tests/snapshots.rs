@@ -288,9 +288,13 @@ async fn a_rule_that_is_slow_to_answer_keeps_no_report_waiting() {
     );
 }
 
-#[tokio::test]
-async fn who_waits_for_those_who_report_asks_the_rules_once() {
-    let (table, fixture) = with_table().await;
+/// A subscription of Bob's that was allowed while somebody reports on the execution, until `meanwhile` has been done; and what he
+/// is told.
+async fn allowed_while_somebody_reports(
+    table: &TableRule,
+    fixture: &Fixture,
+    meanwhile: impl AsyncFnOnce(),
+) -> Vec<Value> {
     table.set("bob", "execution:e", Verdict::Allow(None));
     let mut client = fixture.client("bob").await;
     let id = ExecutionId::new("e").unwrap();
@@ -302,16 +306,17 @@ async fn who_waits_for_those_who_report_asks_the_rules_once() {
     while table.asked().is_empty() {
         tokio::task::yield_now().await;
     }
-    // From here on no question is answered.
-    table.close();
+    meanwhile().await;
     drop(turn);
     let subscribed = tokio::time::timeout(Duration::from_secs(5), subscribing);
-    let told = subscribed
-        .await
-        .expect("no other question")
-        .unwrap()
-        .drain()
-        .await;
+    subscribed.await.expect("an end").unwrap().drain().await
+}
+
+#[tokio::test]
+async fn who_waits_for_those_who_report_asks_the_rules_once() {
+    let (table, fixture) = with_table().await;
+    // From then on no question is answered.
+    let told = allowed_while_somebody_reports(&table, &fixture, async || table.close()).await;
     let types: Vec<&Value> = told.iter().map(|message| &message["type"]).collect();
     assert_eq!(types, ["subscription", "execution_update", "subscription"]);
     assert!(table.asked().is_empty());
@@ -321,22 +326,12 @@ async fn who_waits_for_those_who_report_asks_the_rules_once() {
 #[tokio::test]
 async fn an_answer_that_was_taken_back_meanwhile_is_none() {
     let (table, fixture) = with_table().await;
-    table.set("bob", "execution:e", Verdict::Allow(None));
-    let mut client = fixture.client("bob").await;
-    let id = ExecutionId::new("e").unwrap();
-    let turn = fixture.workflows.0.execution_turns.of(&id).await;
-    let subscribing = tokio::spawn(async move {
-        show(&mut client, "execution:e").await;
-        client
-    });
-    while table.asked().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    table.set("bob", "execution:e", Verdict::Nothing);
-    let bob = tidings_access::UserId::new("bob").unwrap();
-    fixture.workflows.invalidate(Some(bob), None).await;
-    drop(turn);
-    let told = subscribing.await.unwrap().drain().await;
+    let told = allowed_while_somebody_reports(&table, &fixture, async || {
+        table.set("bob", "execution:e", Verdict::Nothing);
+        let bob = tidings_access::UserId::new("bob").unwrap();
+        fixture.workflows.invalidate(Some(bob), None).await;
+    })
+    .await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["message"], "Access denied to room");
 }
