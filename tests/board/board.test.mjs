@@ -10,6 +10,7 @@ import { assertProblem, request } from '../lib/http.mjs';
 import { Inbox } from '../lib/inbox.mjs';
 import { Seed } from '../lib/seed.mjs';
 import { DEMO_KEYS, Server } from '../lib/server.mjs';
+import { Authority } from '../lib/tls.mjs';
 import { until } from '../lib/wait.mjs';
 import { executionOf, leadsOf, LIVE, openBoard, shown, shows } from './view.mjs';
 
@@ -23,7 +24,7 @@ const FILES = {
 const source = (name) => readFileSync(new URL(`../../examples/board/${name}`, import.meta.url), 'utf8');
 
 /** Where the page is, with a token in the fragment as in the link of the demo. */
-const link = (server, user) => `http://localhost:${server.workflows.address.split(':').at(-1)}/board/#token=${server.token(user)}`;
+const link = (server, user) => `${server.workflows.isSecure ? 'https' : 'http'}://localhost:${server.workflows.address.split(':').at(-1)}/board/#token=${server.token(user)}`;
 const errors = (page) => page.console.filter(({ type }) => type === 'error').map(({ text }) => text);
 
 /** A port that nobody listens on at this moment. */
@@ -85,8 +86,8 @@ describe('the board', { timeout: 600_000 }, () => {
     running.push(demo);
     return demo;
   }
-  async function open(at) {
-    const page = await openBoard(browser, at);
+  async function open(at, options) {
+    const page = await openBoard(browser, at, options);
     pages.push(page);
     return page;
   }
@@ -297,6 +298,20 @@ describe('the board', { timeout: 600_000 }, () => {
     const addresses = (await request(`${server.workflows.http}/board/addresses.json`)).json;
     assert.deepEqual(Object.values(addresses).map((address) => address.port), [port, port, port]);
     assert.deepEqual(errors(page), []);
+  });
+
+  it('works over TLS, and where one gateway alone speaks it', async () => {
+    const authority = new Authority();
+    try {
+      for (const listeners of [['workflows', 'tasks', 'flow'], ['tasks']]) {
+        const server = await start({ tls: { listeners, authority } });
+        const page = await open(link(server, 'private'), { ignoreHTTPSErrors: true });
+        await shows(page, ({ states }) => states.join() === LIVE.join(), WAIT_MS, `three connections, over TLS: ${listeners}`);
+        assert.deepEqual(errors(page), []);
+      }
+    } finally {
+      authority.remove();
+    }
   });
 
   it('does without a gateway that is off', async () => {

@@ -7,8 +7,8 @@ import { until } from '../lib/wait.mjs';
 const STATUSES = ['NEW', 'CONTACTED', 'QUALIFIED', 'LOST'];
 
 /** The board at a link, and what it has shown at each change of its bar: `[run, percentage, status, [node, status]…]`. */
-export async function openBoard(browser, link) {
-  const page = await browser.page();
+export async function openBoard(browser, link, options) {
+  const page = await browser.page(options);
   await page.page.addInitScript(() => {
     globalThis.painted = [];
     addEventListener('DOMContentLoaded', () => {

@@ -18,9 +18,9 @@ export class Browser {
     return browser;
   }
 
-  /** A page with storage of its own, empty until it goes somewhere. */
-  async page({ viewport = { width: 1280, height: 800 } } = {}) {
-    const context = await this.#chromium.newContext({ viewport });
+  /** A page with storage of its own, empty until it goes somewhere. `ignoreHTTPSErrors` has it trust any certificate. */
+  async page({ viewport = { width: 1280, height: 800 }, ignoreHTTPSErrors = false } = {}) {
+    const context = await this.#chromium.newContext({ viewport, ignoreHTTPSErrors });
     context.setDefaultTimeout(WAIT_MS);
     return new RecordedPage(await context.newPage());
   }
