@@ -148,7 +148,7 @@ describe('the board', { timeout: 600_000 }, () => {
 
   it('a page that comes late, or is loaded again, catches up', async () => {
     const server = await start();
-    const demo = await play(server, ['--pace', '300ms', '--seed', '1']);
+    const demo = await play(server, ['--pace', '700ms', '--seed', '1']);
     await until(() => /completed$/m.test(demo.log), WAIT_MS, 'a node');
     const page = await open(demo.link);
     const [{ id, name }] = demo.runs;

@@ -43,7 +43,7 @@ describe('tidings demo', { timeout: 300_000 }, () => {
 
   it('starts a run again that the server has lost, and leaves one alone that somebody else has ended', async () => {
     const server = await start();
-    const demo = await play(server, ['--executions', '2', '--pace', '100ms', '--seed', '3']);
+    const demo = await play(server, ['--executions', '2', '--pace', '200ms', '--seed', '3']);
     await until(() => /^node .+: completed$/m.test(demo.log), WAIT_MS, 'a node');
     const [{ id }] = demo.runs;
     const workflow = id.replace(/-1$/, '-inquiry');
