@@ -26,7 +26,7 @@ class Server:
         self._environment = {**os.environ, **(environment or {})}
         self._process = subprocess.Popen(
             [BINARY, "--data-dir", self.data_dir],
-            env={**self._environment, **listens},
+            env={**listens, **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder};
 
-use crate::schema;
+use tidings_transport::openapi::schema;
 
 /// What [`email`] takes, for people.
 pub(crate) const EMAIL: &str = "an email address";

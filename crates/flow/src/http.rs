@@ -35,7 +35,7 @@ pub(crate) fn routes(flow: &Flow) -> Router {
 
 /// The OpenAPI document of the gateway's routes.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    openapi::share_refusals(documented_routes().into_openapi())
+    documented_routes().into_openapi()
 }
 
 /// Routes and document come from one list: what is served is documented, and the other way round.

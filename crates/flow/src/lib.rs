@@ -25,7 +25,6 @@ mod parameters;
 mod period;
 mod plain;
 mod response;
-mod schema;
 mod socket;
 mod usage;
 mod welcome;

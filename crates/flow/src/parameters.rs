@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::ObjectBuilder;
 
-use crate::schema;
+use tidings_transport::openapi::schema;
 
 /// One thing that is wrong with the parameters. Never holds what the client sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -7,8 +7,10 @@ mod answer;
 mod body;
 mod bulk;
 mod envelope;
+mod openapi;
 mod settings;
 
+pub use openapi::openapi;
 pub use settings::{BulkSubscribe, DaprSettings, DaprSettingsError};
 
 use crate::request::BatchEvent;
@@ -17,20 +19,21 @@ use crate::{
 };
 pub(crate) use bulk::Entry;
 
-use answer::Status;
+use answer::{API_TOKEN, Status};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use body::Received as ReceivedBody;
 use bytes::Bytes;
 use envelope::Envelope;
-use serde_json::json;
+use openapi::{Configured, Delivered, Probed, Subscribed};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
+use tidings_transport::ProblemCode;
 use tokio::sync::Semaphore;
 
 /// The source of events, in the events and in dead letters.
@@ -63,42 +66,77 @@ impl DaprSource {
 
 /// `GET /dapr/config`, `GET /dapr/subscribe`, `GET /healthz`, and the route that takes events.
 pub fn routes(source: DaprSource) -> Router {
-    let route = source.0.settings.route.clone();
-    Router::new()
-        .route("/dapr/config", get(async || Json(json!({}))))
-        .route("/dapr/subscribe", get(subscribe))
-        .route(&route, post(deliver))
-        .route_layer(middleware::from_fn_with_state(source.clone(), guard))
-        // Behind the guard's layer: Dapr probes without its token.
-        .route("/healthz", get(healthz))
-        .with_state(source)
+    let (routes, _) = openapi::documented_routes(&source.0.settings, |routes| {
+        routes.route_layer(middleware::from_fn_with_state(source.clone(), guard))
+    })
+    .split_for_parts();
+    routes.with_state(source)
 }
 
 /// Lets only the sidecar through, if it has a token to show.
 async fn guard(State(source): State<DaprSource>, request: Request, next: Next) -> Response {
     if let Some(token) = &source.0.settings.api_token {
-        let Some(given) = request.headers().get("dapr-api-token") else {
-            return answer::unauthorized("missing_token", "dapr-api-token is missing");
+        let Some(given) = request.headers().get(API_TOKEN) else {
+            return answer::unauthorized(ProblemCode::MissingToken, "dapr-api-token is missing");
         };
         if !bool::from(given.as_bytes().ct_eq(token.as_bytes())) {
-            return answer::unauthorized("invalid_token", "dapr-api-token is not the configured one");
+            return answer::unauthorized(
+                ProblemCode::InvalidToken,
+                "dapr-api-token is not the configured one",
+            );
         }
     }
     next.run(request).await
 }
 
-async fn subscribe(State(source): State<DaprSource>) -> Response {
+/// Tells Dapr that there is no actor here
+///
+/// An empty object: the sidecar asks every application.
+#[utoipa::path(
+    get, path = "/dapr/config", operation_id = "readDaprConfig", tag = "dapr",
+    security((), ("daprApiToken" = [])), responses(Configured)
+)]
+pub(crate) async fn config() -> Json<Value> {
+    Json(json!({}))
+}
+
+/// Tells Dapr what is subscribed to
+///
+/// One subscription, to the topic of the configuration.
+#[utoipa::path(
+    get, path = "/dapr/subscribe", operation_id = "readDaprSubscriptions", tag = "dapr",
+    security((), ("daprApiToken" = [])), responses(Subscribed)
+)]
+pub(crate) async fn subscribe(State(source): State<DaprSource>) -> Response {
     Json([source.0.settings.subscription()]).into_response()
 }
 
-async fn healthz(State(source): State<DaprSource>) -> StatusCode {
+/// Tells whether events are taken
+///
+/// For the sidecar's probe, which shows no token.
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "probeDaprHealth", tag = "dapr", security(()), responses(Probed)
+)]
+pub(crate) async fn healthz(State(source): State<DaprSource>) -> StatusCode {
     match source.0.ingest.health() {
         Ok(()) => StatusCode::OK,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
-async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Body) -> Response {
+/// Takes a delivery
+///
+/// A `CloudEvent` in structured mode, in binary mode (`ce-*` headers), a batch of them, Dapr's bulk envelope, or a bare event
+/// that is a JSON object. Whatever it is, the answer is 200 with the status that Dapr acts on: other answers would have it
+/// sent again for ever. The path is `tasks.dapr.route`.
+#[utoipa::path(
+    post, path = "/task-updates", operation_id = "deliverTaskUpdate", tag = "dapr",
+    security((), ("daprApiToken" = [])), responses(Delivered),
+    request_body(content(
+        (Value = "application/cloudevents+json"), (Value = "application/cloudevents-batch+json"), (Value = "application/json")
+    ), description = "The delivery. What is no event is answered `DROP`.")
+)]
+pub(crate) async fn deliver(State(source): State<DaprSource>, headers: HeaderMap, body: Body) -> Response {
     let inner = &*source.0;
     let turn = tokio::time::timeout(inner.ingest.publish_timeout(), inner.deliveries.acquire());
     let Ok(Ok(_permit)) = turn.await else {

@@ -8,6 +8,7 @@ mod status;
 
 use serde::Serialize;
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 pub use registry::{NewExecution, PutExecution};
 pub use report::{ExecutionOutcome, ExecutionReport, NodeOutcome, NodeReport};
@@ -20,7 +21,7 @@ use crate::{ExecutionId, NodeId, OwnerId, WorkflowId};
 pub const NODES_PER_EXECUTION_MAX: u32 = 10_000;
 
 /// An execution.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Execution {
     /// Its id.
     pub id: ExecutionId,
@@ -31,23 +32,30 @@ pub struct Execution {
     /// How it stands.
     pub status: ExecutionStatus,
     /// 0 to 100; never falls.
+    #[schema(minimum = 0, maximum = 100)]
     pub progress_percentage: f64,
     /// Nodes that have completed, as reported or counted, whichever is more. Skipped ones are not among them.
+    #[schema(format = Int64)]
     pub completed_nodes: u32,
     /// How many nodes there are; 0 as long as nobody said.
+    #[schema(format = Int64)]
     pub total_nodes: u32,
     /// The node that was last reported to run.
+    #[schema(required = true)]
     pub current_node: Option<String>,
     /// What was said with the present status.
+    #[schema(required = true)]
     pub message: Option<String>,
     /// When it was first put.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
 /// A node of an execution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Node {
     /// Whose node it is.
     pub execution_id: ExecutionId,
@@ -60,10 +68,13 @@ pub struct Node {
     /// How it stands.
     pub status: NodeStatus,
     /// What was said with the present status.
+    #[schema(required = true)]
     pub message: Option<String>,
     /// When it was first reported.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 

@@ -13,6 +13,11 @@ use uuid::Uuid;
 use crate::StoreError;
 
 const TENANT_ID_BYTES_MAX: usize = 64;
+const OWNER_ID_BYTES_MAX: usize = 200;
+/// A room id has at most 256 bytes.
+const WORKFLOW_ID_BYTES_MAX: usize = 256 - "workflow:".len();
+const EXECUTION_ID_BYTES_MAX: usize = 256 - "execution:".len();
+const NODE_ID_BYTES_MAX: usize = 256;
 
 /// Defines an id that is a text given from outside.
 macro_rules! text_id {
@@ -135,25 +140,25 @@ text_id!(
 text_id!(
     /// A user who owns workflows or executions: 1 to 200 bytes without control characters.
     OwnerId,
-    |text| is_plain(text, 200),
+    |text| is_plain(text, OWNER_ID_BYTES_MAX),
     "an owner id is 1 to 200 bytes without control characters"
 );
 text_id!(
     /// A workflow's id, the application's own. `workflow:` and the id make a room id of at most 256 bytes.
     WorkflowId,
-    |text| is_plain(text, 256 - "workflow:".len()),
+    |text| is_plain(text, WORKFLOW_ID_BYTES_MAX),
     "a workflow id is 1 to 247 bytes without control characters"
 );
 text_id!(
     /// An execution's id, the application's own. `execution:` and the id make a room id of at most 256 bytes.
     ExecutionId,
-    |text| is_plain(text, 256 - "execution:".len()),
+    |text| is_plain(text, EXECUTION_ID_BYTES_MAX),
     "an execution id is 1 to 246 bytes without control characters"
 );
 text_id!(
     /// A node's id within its workflow.
     NodeId,
-    |text| is_plain(text, 256),
+    |text| is_plain(text, NODE_ID_BYTES_MAX),
     "a node id is 1 to 256 bytes without control characters"
 );
 made_id!(
@@ -174,6 +179,32 @@ made_id!(
     "job_",
     "a job id is job_ and a UUID"
 );
+
+/// Describes an id that is any text of at most so many bytes. JSON Schema counts characters and cannot count bytes.
+macro_rules! plain_schema {
+    ($($name:ident: $bytes_max:expr, $about:literal;)*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some(format!("{} At most {} bytes of UTF-8.", $about, $bytes_max)))
+                    .min_length(Some(1))
+                    .max_length(Some($bytes_max))
+                    .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+plain_schema! {
+    OwnerId: OWNER_ID_BYTES_MAX, "A user who owns workflows or executions.";
+    WorkflowId: WORKFLOW_ID_BYTES_MAX, "A workflow's id, the application's own.";
+    ExecutionId: EXECUTION_ID_BYTES_MAX, "An execution's id, the application's own.";
+    NodeId: NODE_ID_BYTES_MAX, "A node's id within its workflow.";
+}
 
 impl PartialSchema for TenantId {
     fn schema() -> RefOr<Schema> {

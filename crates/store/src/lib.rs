@@ -70,6 +70,7 @@ pub use restore::{RESTORE_PAGE_MAX, Restore};
 pub use snapshot::{SNAPSHOT_PAGE_MAX, Snapshot, SnapshotPoint};
 pub use store::{Store, StoreOptions};
 pub use tenant::{NewTenant, Tenant, TenantDeletion};
+pub use text::{MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 pub use token_revocation::{
     RevokedToken, TOKEN_REVOCATIONS_MAX, TOKEN_REVOCATIONS_PAGE_MAX, TokenRevocation, TokenRevocationNumber,
 };

@@ -3,9 +3,9 @@
 use crate::StoreError;
 
 /// Names and similar one-line texts, in bytes.
-pub(crate) const NAME_BYTES_MAX: usize = 1024;
+pub const NAME_BYTES_MAX: usize = 1024;
 /// Messages of reports, in bytes.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// `Ok` if the text is at most `bytes_max` long; `what` is the refusal's text.
 pub(crate) fn check_length(

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 use crate::database::Turn;
 use crate::text::{NAME_BYTES_MAX, check_length};
@@ -12,19 +13,23 @@ use crate::{News, OutboxNumber, OwnerId, Store, StoreError, WorkflowChange, Work
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
 
 /// A registered workflow.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Workflow {
     /// Its id.
     pub id: WorkflowId,
     /// Who may see it.
     pub owner_id: OwnerId,
     /// Its name.
+    #[schema(required = true)]
     pub name: Option<String>,
     /// Whatever the application keeps with it.
+    #[schema(value_type = Value, required = true)]
     pub data: Option<Box<RawValue>>,
     /// When it was first registered.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last put.
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 

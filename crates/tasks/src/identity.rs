@@ -2,9 +2,12 @@
 
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri};
-use tidings_access::{Authenticator, TokenError, TokenStamp, UserId};
+use tidings_access::{Authenticator, TokenError, TokenStamp, USER_ID_BYTES_MAX, UserId};
+use tidings_transport::openapi::{parameter, schema};
 use tidings_transport::{bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 /// The user behind a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,17 @@ pub(crate) struct VerifiedToken {
     /// When it expires, in seconds since 1970.
     pub(crate) expiry_s: Option<i64>,
     pub(crate) stamp: TokenStamp,
+}
+
+/// What [`Credentials::read`] takes from the query besides the token.
+pub(crate) enum Asker {}
+
+impl IntoParams for Asker {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "The user, where no token says who it is. With a token it is passed over.";
+        let schema = schema::plain(USER_ID_BYTES_MAX);
+        vec![parameter(ParameterIn::Query, "user_id", schema, about).build()]
+    }
 }
 
 /// What a request says about its sender. Empty texts count as absent.

@@ -12,10 +12,12 @@ pub mod fuzzing;
 mod handshake;
 mod identity;
 mod message;
+mod openapi;
 mod session;
 mod sse;
 mod stats;
 mod tasks;
 
 pub use encoding::TasksEncodings;
+pub use openapi::openapi;
 pub use tasks::{Tasks, TasksCounters, TasksHealth, TasksParts, TasksSettings};

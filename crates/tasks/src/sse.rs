@@ -1,7 +1,8 @@
 //! `/sse`: the same connection as on `/ws`, one way.
 
 use crate::Tasks;
-use crate::identity::Credentials;
+use crate::identity::{Asker, Credentials};
+use crate::openapi::Streamed;
 use crate::session::Session;
 use axum::extract::State;
 use axum::response::Response;
@@ -9,6 +10,14 @@ use tidings_hub::Gateway;
 use tidings_transport::{Limit, SseRefusal, SseRequest};
 use tidings_wire::close_code::CloseCode;
 
+/// Streams a user's tasks
+///
+/// The frames of the WebSocket, one way, as server-sent events; `/asyncapi.json` describes them. A token is needed unless
+/// `tasks.token_required` is off, as it is in development. An expired token ends the stream.
+#[utoipa::path(
+    get, path = "/sse", operation_id = "streamTaskUpdates", tag = "task updates",
+    security((), ("bearerToken" = []), ("queryToken" = [])), params(Asker), responses(Streamed)
+)]
 pub(crate) async fn open(State(tasks): State<Tasks>, request: SseRequest) -> Response {
     let Tasks(gateway) = tasks;
     let transport = gateway.transport.clone();

@@ -1,9 +1,9 @@
 //! The gateway's parts and its routes.
 
 use crate::identity::{Credentials, Identity, VerifiedToken};
-use crate::{TasksEncodings, encoding, handshake, sse, stats};
+use crate::{TasksEncodings, encoding, openapi};
 use axum::Router;
-use axum::routing::get;
+use axum::extract::FromRef;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidings_access::{Authenticator, TokenStamp, UserId};
 use tidings_hub::Connection;
 use tidings_store::Clock;
-use tidings_transport::{LiveToken, LiveTokens, Quota, Transport, get_stream};
+use tidings_transport::{LiveToken, LiveTokens, Quota, Transport};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
@@ -99,11 +99,8 @@ impl Tasks {
 
     /// `/ws`, `/sse` and `/stats`. `/health` belongs to the listener, `/healthz` to the Dapr routes.
     pub fn routes(&self) -> Router {
-        Router::new()
-            .route("/ws", get(handshake::open))
-            .route("/sse", get_stream(&self.0.transport, sse::open))
-            .route("/stats", get(stats::stats))
-            .with_state(self.clone())
+        let (routes, _) = openapi::documented_routes().split_for_parts();
+        routes.with_state(self.clone())
     }
 
     /// What `/health` says about this gateway.
@@ -142,6 +139,12 @@ impl TasksCounters {
     /// Messages that mean nothing here.
     pub fn ignored(&self) -> u64 {
         self.ignored.load(Relaxed)
+    }
+}
+
+impl FromRef<Tasks> for Transport {
+    fn from_ref(tasks: &Tasks) -> Transport {
+        tasks.0.transport.clone()
     }
 }
 

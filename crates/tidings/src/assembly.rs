@@ -8,7 +8,7 @@ use axum::Router;
 use tidings_bus::{Bus, MemoryBus};
 use tidings_flow::{Flow, FlowEncodings, FlowLimits};
 use tidings_hub::{Gateway, Hub, HubBuilder};
-use tidings_sources::dapr;
+use tidings_sources::dapr::{self, DaprSettings};
 use tidings_store::{Clock, Store};
 use tidings_tasks::{Tasks, TasksEncodings, TasksParts, TasksSettings};
 use tidings_transport::socketio::{Pair, SocketServer};
@@ -22,13 +22,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::authentication::Authentication;
 use crate::config::{Config, Mode};
+use crate::documents::Documented;
 use crate::failure::{Failure, Outcome};
 use crate::health::{Health, ListenerHealth};
 use crate::memory::Memory;
 use crate::metrics::{AccessReadings, Metrics, OutboxReadings, Readings};
 use crate::operators::{self, Invalidate, Operators};
 use crate::sources::Sources;
-use crate::{backups, compliance, hub, openapi, readings, rules};
+use crate::{backups, compliance, hub, openapi, readings, rules, sources};
 
 /// How long writing out what is gathered in memory may take at the end.
 const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub(crate) struct Assembly {
     routes: HashMap<&'static str, Router>,
     /// The metrics, where the flow gateway has them too.
     metrics: Option<Router>,
+    dapr: DaprSettings,
+    has_ingest_listener: bool,
     flow: Flow,
     tasks: Tasks,
     workflows: Workflows,
@@ -138,13 +141,10 @@ impl Assembly {
         let metrics = is_development.then(|| operators::metrics_route(operators.clone()));
         let health = Health::new(store.clone(), bus, memory, sources.kafka, access, stop);
         let health = Arc::new(health);
-        let ingest_routes = if config.tasks.ingest_listen.is_some() {
-            "ingest"
-        } else {
-            "tasks"
-        };
+        let has_ingest_listener = config.tasks.ingest_listen.is_some();
+        let ingest_routes = if has_ingest_listener { "ingest" } else { "tasks" };
         let mut routes = HashMap::from([
-            ("flow", flow.routes().merge(openapi::routes())),
+            ("flow", flow.routes()),
             ("tasks", tasks.routes()),
             ("workflows", workflows.routes()),
             ("operators", operators::routes(operators, health.clone())),
@@ -159,6 +159,8 @@ impl Assembly {
             tracker,
             routes,
             metrics,
+            dapr: sources::dapr_settings(config),
+            has_ingest_listener,
             flow,
             tasks,
             workflows,
@@ -182,12 +184,14 @@ impl Assembly {
         let routes = gateways.iter().filter_map(|gateway| self.routes.get(gateway));
         let has = |gateway| gateways.contains(&gateway);
         let metrics = self.metrics.iter().filter(|_| has("flow") && !has("operators"));
+        let parts = Documented::of(gateways, self.has_ingest_listener);
+        let added = health.routes().merge(openapi::routes(&parts, &self.dapr));
         with_problem_fallbacks(
             routes
                 .chain(metrics)
                 .cloned()
                 .chain(self.socket_io(gateways))
-                .fold(health.routes(), Router::merge),
+                .fold(added, Router::merge),
         )
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod key;
 pub(crate) mod lead;
 pub(crate) mod migrate;
+pub(crate) mod openapi;
 pub(crate) mod route;
 pub(crate) mod tenant;
 pub(crate) mod token;
@@ -87,8 +88,8 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     /// Print the version
     Version(version::Version),
-    /// Print the OpenAPI document of the flow gateway
-    Openapi,
+    /// Print the OpenAPI document of a gateway, or of all of them
+    Openapi(openapi::Openapi),
     /// Print the reference page of all configuration keys
     #[command(subcommand, hide = true)]
     Config(ConfigCommand),

@@ -166,7 +166,7 @@ pub(crate) struct Body {
     /// `healthy` or `unhealthy`.
     #[schema(pattern = "^(un)?healthy$")]
     status: &'static str,
-    /// The name its users know it by; `flow-api` on a listener of flow alone.
+    /// The name its users know it by: `websocket-service` where tasks are, `flow-api` where flow is, `workflows` on a listener of its own.
     service: &'static str,
     /// How many are connected, where tasks or workflows share the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +200,7 @@ impl ListenerHealth {
 
 /// Tells whether the gateway works
 ///
-/// Asked anew each time. No key is needed.
+/// Asked anew each time. No key and no token is needed.
 #[utoipa::path(
     get, path = "/health", operation_id = "readHealth", tag = "service", security(()),
     responses(

@@ -12,6 +12,7 @@ mod config;
 mod data_dir;
 mod demo;
 mod descriptors;
+mod documents;
 mod failure;
 mod health;
 mod hub;
@@ -84,10 +85,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Healthcheck(command) => command.run(&cli.common),
         Command::Demo(command) => command.run(&cli.common.load()?.config),
         Command::Version(command) => command.run(),
-        Command::Openapi => {
-            io::stdout().lock().write_all(openapi::document().as_bytes())?;
-            Ok(())
-        }
+        Command::Openapi(command) => command.run(),
         Command::Config(cli::ConfigCommand::Doc) => {
             io::stdout().lock().write_all(config::reference().as_bytes())?;
             Ok(())

@@ -1,4 +1,4 @@
-//! The OpenAPI document of the flow gateway's listener: the gateway's own, and the routes that the binary adds to it.
+//! The OpenAPI documents: those of the gateways, and the routes that the binary adds to every listener.
 
 use std::future::ready;
 
@@ -7,35 +7,46 @@ use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tidings_sources::dapr::{self, DaprSettings};
+use tidings_transport::openapi::merged;
 use utoipa::OpenApi;
 
+use crate::documents::{Documented, title};
 use crate::health;
 
 #[derive(OpenApi)]
 #[openapi(
     paths(health::health, served),
-    tags((name = "service", description = "The server itself; needs no key."))
+    tags((name = "service", description = "The server itself; needs no key and no token."))
 )]
 struct Added;
 
-/// The document, in JSON.
-pub(crate) fn document() -> String {
-    let document = tidings_flow::openapi().merge_from(Added::openapi());
+/// The document of a listener that has these parts, in JSON; none if there are none.
+pub(crate) fn document(parts: &[Documented], dapr: &DaprSettings) -> Option<String> {
+    let documents = parts.iter().map(|part| match part {
+        Documented::Flow => tidings_flow::openapi(),
+        Documented::Tasks => tidings_tasks::openapi(),
+        Documented::Dapr => dapr::openapi(dapr),
+        Documented::Workflows => tidings_workflows::openapi(),
+    });
+    let document = merged(&title(parts), documents)?.merge_from(Added::openapi());
     let json = document
         .to_pretty_json()
         .expect("Invariant: a document holds texts, numbers and lists only");
-    json + "\n"
+    Some(json + "\n")
 }
 
-/// `GET /openapi.json`.
-pub(crate) fn routes() -> Router {
-    let document = Bytes::from(document());
-    Router::new().route("/openapi.json", get(move || ready(served(document.clone()))))
+/// `GET /openapi.json` of a listener that has these parts.
+pub(crate) fn routes(parts: &[Documented], dapr: &DaprSettings) -> Router {
+    match document(parts, dapr).map(Bytes::from) {
+        Some(document) => Router::new().route("/openapi.json", get(move || ready(served(document.clone())))),
+        None => Router::new(),
+    }
 }
 
 /// Reads this document
 ///
-/// As `tidings openapi` prints it. No key is needed.
+/// Of the gateways on this listener. No key and no token is needed.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "readOpenapi", tag = "service", security(()),
     responses((status = 200, body = Object, content_type = "application/json", description = "The document."))
@@ -46,28 +57,58 @@ fn served(document: Bytes) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::HashSet;
 
-    #[test]
-    fn every_reference_is_to_something() {
-        let document = document();
-        let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
-        let mut count = 0;
-        for reference in document.split("\"#").skip(1) {
-            let pointer = reference.split('"').next().unwrap();
-            assert!(parsed.pointer(pointer).is_some(), "{pointer}");
-            count += 1;
-        }
-        assert_ne!(count, 0, "references are found");
+    use serde_json::Value;
+
+    use super::*;
+    use crate::documents::tests::{LISTENERS, assert_references, assert_snapshot};
+
+    fn of(parts: &[Documented]) -> String {
+        document(parts, &DaprSettings::default()).unwrap()
     }
 
     #[test]
-    fn the_committed_document_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/openapi.json");
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == document(),
-            "the OpenAPI document changed; look at the difference: cargo run -- openapi > docs/reference/openapi.json"
-        );
+    fn every_reference_is_to_something() {
+        for (_, parts) in LISTENERS {
+            assert_references(&of(parts));
+        }
+    }
+
+    #[test]
+    fn the_committed_documents_are_current() {
+        for (name, parts) in LISTENERS {
+            assert_snapshot("openapi", name, &of(parts));
+        }
+    }
+
+    #[test]
+    fn an_operation_has_one_name_and_says_who_may_call_it() {
+        let document: Value = serde_json::from_str(&of(Documented::ALL)).unwrap();
+        let mut names = HashSet::new();
+        for operations in document["paths"].as_object().unwrap().values() {
+            for operation in operations.as_object().unwrap().values() {
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{name}");
+                assert!(operation["security"].is_array(), "{name}");
+            }
+        }
+        assert!(names.len() > 25 && document.get("security").is_none());
+    }
+
+    #[test]
+    fn what_has_no_part_has_no_document() {
+        assert_eq!(document(&[], &DaprSettings::default()), None);
+    }
+
+    #[test]
+    fn dapr_posts_to_the_configured_path() {
+        let dapr = DaprSettings {
+            route: "/elsewhere".to_owned(),
+            ..DaprSettings::default()
+        };
+        let document: Value = serde_json::from_str(&document(&[Documented::Dapr], &dapr).unwrap()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.contains_key("/elsewhere") && !paths.contains_key("/task-updates"));
     }
 }

@@ -73,7 +73,8 @@ fn kafka(
     Ok(Some(status))
 }
 
-fn dapr_settings(config: &Config) -> DaprSettings {
+/// What Dapr's routes are.
+pub(crate) fn dapr_settings(config: &Config) -> DaprSettings {
     let dapr = &config.tasks_dapr;
     DaprSettings {
         pubsub_name: dapr.pubsub_name.clone(),

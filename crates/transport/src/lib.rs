@@ -41,6 +41,7 @@ mod upgrade;
 mod waiting;
 
 pub mod engineio;
+pub mod openapi;
 pub mod socketio;
 pub mod websocket;
 
@@ -62,7 +63,7 @@ pub use problem::{FieldError, Problem, ProblemCode};
 pub use protocol::{Incoming, Protocol};
 pub use proxies::Proxies;
 pub use quota::{Quota, QuotaGuard};
-pub use sse::{SseRefusal, SseRequest, get_stream};
+pub use sse::{SseRefusal, SseRequest, get_stream, stream_route};
 pub use tls::{Tls, TlsError, TlsSettings, TlsVersion};
 pub use transport::{HeartbeatTimes, Transport, TransportLimits};
 pub use upgrade::WebSocketUpgrade;

@@ -19,7 +19,7 @@ use crate::counters::RefusedBefore;
 use crate::hangup::Hangup;
 use crate::live::Live;
 use crate::{PeerAddress, Problem, ProblemCode, QuotaGuard, Transport, Via};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
@@ -45,13 +45,34 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let transport = transport.clone();
-    axum::routing::get(open)
-        // A HEAD would open a stream that nobody reads.
-        .head(async || {
-            Problem::new(ProblemCode::MethodNotAllowed)
-                .header(header::ALLOW, HeaderValue::from_static(METHODS))
-        })
-        .options(async move |headers: HeaderMap| preflight(&transport, &headers))
+    with_preflight(axum::routing::get(open), async move |headers: HeaderMap| {
+        preflight(&transport, &headers)
+    })
+}
+
+/// The same for a route that has its handler already.
+pub fn stream_route<S>(get: MethodRouter<S>) -> MethodRouter<S>
+where
+    Transport: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    with_preflight(
+        get,
+        async |State(transport): State<Transport>, headers: HeaderMap| preflight(&transport, &headers),
+    )
+}
+
+fn with_preflight<H, T, S>(get: MethodRouter<S>, preflight: H) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    // A HEAD would open a stream that nobody reads.
+    get.head(async || {
+        Problem::new(ProblemCode::MethodNotAllowed).header(header::ALLOW, HeaderValue::from_static(METHODS))
+    })
+    .options(preflight)
 }
 
 fn preflight(transport: &Transport, headers: &HeaderMap) -> Response {

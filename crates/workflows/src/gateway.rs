@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::FromRef;
 use serde_json::{Value, json};
 use tidings_access::{
     AnswersAbout, Authenticator, Claims, RoomAccess, RoomTarget, TokenError, TokenStamp, UserId,
@@ -15,7 +15,7 @@ use tidings_bus::Bus;
 use tidings_hub::{Connection, RoomName};
 use tidings_outbox::{Outbox, OutboxFigures};
 use tidings_store::{Clock, Store, StoredNews};
-use tidings_transport::{KeyedRate, LiveToken, LiveTokens, Transport, get_stream};
+use tidings_transport::{KeyedRate, LiveToken, LiveTokens, Transport};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::time::Timestamp;
 use tokio::sync::{Semaphore, oneshot};
@@ -27,7 +27,7 @@ use crate::recheck::{Invalidated, RecheckCounters, Rechecked};
 use crate::socketio::Rooms;
 use crate::turns::Turns;
 use crate::warnings::Warnings;
-use crate::{WorkflowsEncodings, handshake, http, recheck, retention, sse, warnings};
+use crate::{WorkflowsEncodings, http, recheck, retention, warnings};
 
 /// Lists of rooms that are put together for users at one time; others wait.
 const LISTINGS_MAX: usize = 4;
@@ -195,11 +195,7 @@ impl Workflows {
 
     /// All routes but `/health`, which belongs to the listener, and those of the Socket.IO server.
     pub fn routes(&self) -> Router {
-        Router::new()
-            .route("/api/v1/ws", get(handshake::open))
-            .route("/api/v1/sse", get_stream(&self.0.transport, sse::open))
-            .merge(http::routes())
-            .with_state(self.clone())
+        http::routes().with_state(self.clone())
     }
 
     /// What `/health` says about this gateway.
@@ -268,6 +264,12 @@ impl Workflows {
         let is_revoked = |(stamp, _): &(TokenStamp, Form)| revocations.has(stamp);
         let farewell = |(_, form): &(TokenStamp, Form)| form.farewell();
         self.0.tokens.close_revoked(is_revoked, farewell).await;
+    }
+}
+
+impl FromRef<Workflows> for Transport {
+    fn from_ref(workflows: &Workflows) -> Transport {
+        workflows.0.transport.clone()
     }
 }
 

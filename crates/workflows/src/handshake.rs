@@ -5,13 +5,36 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use tidings_access::{Claims, TokenError};
 use tidings_hub::Gateway;
+use tidings_transport::openapi::{parameter, schema};
 use tidings_transport::{BEARER, WebSocketUpgrade, bearer_token, offered_token};
 use tidings_wire::close_code::CloseCode;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::Workflows;
 use crate::form::Form;
+use crate::http::Upgraded;
 use crate::session::Session;
 
+/// The parameter that [`wants_warning`] reads.
+pub(crate) enum Warned {}
+
+impl IntoParams for Warned {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "`1`: tell the client with `expiring`, 60 s before its token expires. Anything else is passed over.";
+        vec![parameter(ParameterIn::Query, "warn", schema::string(), about).build()]
+    }
+}
+
+/// Opens a WebSocket on the caller's workflows
+///
+/// The handshake is that of RFC 6455, over HTTP/1.1. The token may also be offered as `Sec-WebSocket-Protocol: bearer, TOKEN`.
+/// Who is not let in is told so behind the upgrade, by a close code, which browsers can read; `/asyncapi.json` lists the
+/// codes and the messages.
+#[utoipa::path(
+    get, path = "/api/v1/ws", operation_id = "openWorkflowUpdates", tag = "workflow updates",
+    security((), ("bearerToken" = []), ("queryToken" = [])), params(Warned), responses(Upgraded)
+)]
 pub(crate) async fn open(
     State(workflows): State<Workflows>,
     uri: Uri,

@@ -1,4 +1,4 @@
-//! The HTTP routes: the backend's reports, and what users and operators may ask.
+//! The HTTP routes: the two ways to open a connection, the backend's reports, and what users and operators may ask.
 
 mod caller;
 mod carry_through;
@@ -6,6 +6,7 @@ mod executions;
 mod field;
 mod nodes;
 mod notifications;
+mod openapi;
 mod path;
 mod refusal;
 mod rooms;
@@ -13,27 +14,38 @@ mod stats;
 mod workflows;
 
 use axum::Router;
-use axum::routing::{get, post, put};
-use tidings_transport::{JsonBody, Problem};
+use tidings_transport::{JsonBody, Problem, stream_route};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
-use crate::Workflows;
+use crate::{Workflows, handshake, sse};
 
+pub(crate) use openapi::{Streamed, Upgraded};
+
+/// The routes of this gateway.
 pub(crate) fn routes() -> Router<Workflows> {
-    Router::new()
-        .route("/api/v1/ws/stats", get(stats::stats))
-        .route("/api/v1/ws/rooms", get(rooms::rooms))
-        .route(
-            "/api/v1/workflows/{id}",
-            put(workflows::put).delete(workflows::delete),
-        )
-        .route("/api/v1/workflows/{id}/publish", post(workflows::publish))
-        .route("/api/v1/executions/{id}", put(executions::put))
-        .route("/api/v1/executions/{id}/status", post(executions::report))
-        .route(
-            "/api/v1/executions/{id}/nodes/{node_id}/status",
-            post(nodes::report),
-        )
-        .route("/api/v1/users/{id}/notifications", post(notifications::notify))
+    documented_routes().split_for_parts().0
+}
+
+/// The OpenAPI document of the gateway's routes.
+pub fn openapi() -> OpenApi {
+    documented_routes().into_openapi()
+}
+
+/// Routes and document come from one list: what is served is documented, and the other way round.
+fn documented_routes() -> OpenApiRouter<Workflows> {
+    OpenApiRouter::with_openapi(openapi::without_operations())
+        .routes(routes!(handshake::open))
+        .routes(routes!(sse::open).map(stream_route))
+        .routes(routes!(stats::stats))
+        .routes(routes!(rooms::rooms))
+        .routes(routes!(workflows::put, workflows::delete))
+        .routes(routes!(workflows::publish))
+        .routes(routes!(executions::put))
+        .routes(routes!(executions::report))
+        .routes(routes!(nodes::report))
+        .routes(routes!(notifications::notify))
 }
 
 /// Reads a body as each of the routes that take one does, for the fuzz targets.

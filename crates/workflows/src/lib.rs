@@ -40,5 +40,6 @@ mod warnings;
 pub use access::registry_rule;
 pub use encoding::WorkflowsEncodings;
 pub use gateway::{Workflows, WorkflowsLimits, WorkflowsParts};
+pub use http::openapi;
 pub use recheck::{Invalidated, Rechecked};
 pub use socketio::{Rooms, RoomsSocket};

@@ -3,15 +3,44 @@
 use axum::extract::{Query, State};
 use axum::http::Uri;
 use axum::response::Response;
+use tidings_access::ROOM_BYTES_MAX;
 use tidings_hub::{Gateway, RoomName};
+use tidings_transport::openapi::{parameter, schema};
 use tidings_transport::{SseRefusal, SseRequest};
 use tidings_wire::close_code::CloseCode;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn, ParameterStyle};
+use utoipa::openapi::schema::ArrayBuilder;
 
 use crate::Workflows;
 use crate::form::Form;
-use crate::handshake::{token, verify, wants_warning};
+use crate::handshake::{Warned, token, verify, wants_warning};
+use crate::http::Streamed;
 use crate::session::{NoEntry, Session};
 
+/// The parameter that [`rooms`] reads.
+pub(crate) enum Rooms {}
+
+impl IntoParams for Rooms {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about =
+            "A room to be in besides one's own, as often as there are rooms: `execution:ID`, `workflow:ID`.";
+        let rooms = ArrayBuilder::new().items(schema::plain(ROOM_BYTES_MAX));
+        let parameter = parameter(ParameterIn::Query, "room", rooms, about)
+            .style(Some(ParameterStyle::Form))
+            .explode(Some(true));
+        vec![parameter.build()]
+    }
+}
+
+/// Streams the caller's workflows
+///
+/// The frames of the WebSocket, one way, as server-sent events; `/asyncapi.json` describes them. A stream is in all of the
+/// rooms that it asks for, or it is not opened: a room that the caller may not enter refuses it, whether it exists or not.
+#[utoipa::path(
+    get, path = "/api/v1/sse", operation_id = "streamWorkflowUpdates", tag = "workflow updates",
+    security(("bearerToken" = []), ("queryToken" = [])), params(Rooms, Warned), responses(Streamed)
+)]
 pub(crate) async fn open(State(workflows): State<Workflows>, request: SseRequest) -> Response {
     let transport = &workflows.0.transport;
     let token = token(request.uri(), request.headers(), &[]);

@@ -20,7 +20,7 @@ use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, line, line_schema, lines, lines_schema, text};
 use crate::response::Failure;
-use crate::schema::{object, or_blank, or_null};
+use tidings_transport::openapi::schema::{object, or_blank, or_null};
 
 const NAME_CHARACTERS: RangeInclusive<usize> = 1..=200;
 const COMPANY_CHARACTERS: RangeInclusive<usize> = 0..=200;

@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::openapi::parameter;
-use crate::schema::string;
+use tidings_transport::openapi::schema::string;
 
 /// Tags that a condition may list; a client knows one.
 const TAGS_MAX: usize = 16;

@@ -22,7 +22,7 @@ use crate::contact;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, text};
-use crate::schema::{object, or_null};
+use tidings_transport::openapi::schema::{object, or_null};
 
 /// Changes a lead's payload
 ///

@@ -17,7 +17,7 @@ use crate::contact;
 use crate::envelope::Origin;
 use crate::flow::Flow;
 use crate::parameters::{Detail, Reader, text};
-use crate::schema::{null, object, or_blank};
+use tidings_transport::openapi::schema::{null, object, or_blank};
 
 /// Creates a lead from a web form
 ///

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, PartialSchema};
 
 use super::openapi::parameter;
 use crate::period::{beginning, end_of};
-use crate::schema::{format, string};
+use tidings_transport::openapi::schema::{format, string};
 
 const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;

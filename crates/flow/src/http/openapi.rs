@@ -4,31 +4,24 @@
 //! reads it, with the same constants; what it answers with are the types that are serialized. Its refusals are listed
 //! here, by the codes of problems.
 
-mod answer;
-mod sharing;
-
-use std::collections::BTreeMap;
-
 use axum::http::{StatusCode, header};
 use tidings_store::Lead;
-use tidings_transport::{Problem, ProblemCode};
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{Components, Schema};
+use tidings_transport::openapi::schema::string;
+use tidings_transport::openapi::{self, Answer, BODY, UPGRADE, collect, components, tag};
+use tidings_transport::{ProblemCode, answers};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Paths, RefOr, Required, Response};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Paths, RefOr};
 
 use super::compliance::ComplianceReport;
 use super::leads::{History, Page};
 use super::write::REPLAYED;
 use crate::authentication::KEY_NAMES;
-use answer::{Answer, operation};
-pub(super) use sharing::share_refusals;
 
 const ABOUT: &str = "\
 Leads over HTTP, and the tenant's events over a plain WebSocket. Socket.IO, which browsers use, is at `/socket.io/` with \
-the namespace `/events` and is described in `docs/reference/wire.md`.
+the namespace `/events`; `/asyncapi.json` describes what is said there.
 
 Refusals are problems (RFC 9457) whose `code` is stable. What is no HTTP request, or has more headers than \
 `limits.header_bytes_max` allows, is answered 400 or 431 without a body before its route is known; an unknown path is 404 \
@@ -57,27 +50,7 @@ const WRITING: &[ProblemCode] = &[
     ProblemCode::Conflict,
     ProblemCode::Overloaded,
 ];
-const BODY: &[ProblemCode] = &[
-    ProblemCode::InvalidBody,
-    ProblemCode::RequestTimeout,
-    ProblemCode::PayloadTooLarge,
-    ProblemCode::UnsupportedMediaType,
-];
 const CONDITION: &[ProblemCode] = &[ProblemCode::PreconditionFailed];
-
-/// Declares what operations answer.
-macro_rules! answers {
-    ($($(#[$doc:meta])* $name:ident = $answer:expr, $($refusals:expr),+;)*) => {$(
-        $(#[$doc])*
-        pub(crate) enum $name {}
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                operation($answer, &[$($refusals),+])
-            }
-        }
-    )*};
-}
 
 answers! {
     /// `GET /leads`
@@ -86,8 +59,8 @@ answers! {
         AUTHENTICATION, PERMISSION, &[ProblemCode::InvalidParameter, ProblemCode::Overloaded];
     /// `GET /leads/{id}`
     Found = [
-        Answer::json::<Lead>(StatusCode::OK, "The lead.").entity_tag(true),
-        Answer::empty(StatusCode::NOT_MODIFIED, "The client has this version already.").entity_tag(true),
+        entity_tag(Answer::json::<Lead>(StatusCode::OK, "The lead."), true),
+        entity_tag(Answer::empty(StatusCode::NOT_MODIFIED, "The client has this version already."), true),
     ], AUTHENTICATION, PERMISSION, NOT_FOUND, &[ProblemCode::InvalidParameter];
     /// `GET /leads/{id}/history`
     Past = [Answer::json::<History>(StatusCode::OK, "What became of the lead.")],
@@ -107,23 +80,16 @@ answers! {
         AUTHENTICATION, PERMISSION, NOT_FOUND;
     /// `GET /events`
     Upgraded = [Answer::empty(StatusCode::SWITCHING_PROTOCOLS, "A WebSocket, from here on.")],
-        AUTHENTICATION, &[
-            ProblemCode::BadUpgrade,
-            ProblemCode::UpgradeRequired,
-            ProblemCode::RateLimited,
-            ProblemCode::Overloaded,
-            ProblemCode::ShuttingDown,
-        ];
+        AUTHENTICATION, UPGRADE;
 }
 
 fn created() -> Answer {
-    let answer = Answer::json::<Lead>(StatusCode::CREATED, "The lead that was created.")
-        .entity_tag(false)
-        .header(
-            &header::LOCATION,
-            false,
-            "Where the lead is; not in the answer to a repeated request.",
-        );
+    let answer = Answer::json::<Lead>(StatusCode::CREATED, "The lead that was created.");
+    let answer = entity_tag(answer, false).header(
+        &header::LOCATION,
+        false,
+        "Where the lead is; not in the answer to a repeated request.",
+    );
     let links = [
         "readLead",
         "updateLead",
@@ -137,7 +103,19 @@ fn created() -> Answer {
 }
 
 fn edited() -> Answer {
-    replayable(Answer::json::<Lead>(StatusCode::OK, "The lead as it is now.").entity_tag(false))
+    let answer = Answer::json::<Lead>(StatusCode::OK, "The lead as it is now.");
+    replayable(entity_tag(answer, false))
+}
+
+/// The lead's version.
+fn entity_tag(answer: Answer, is_always_there: bool) -> Answer {
+    let about = if is_always_there {
+        "The lead's version, for `If-Match` and `If-None-Match`."
+    } else {
+        "The lead's version, for `If-Match` and `If-None-Match`; not in the answer to a repeated request."
+    };
+    let schema = string().pattern(Some(r#"^"[0-9]+"$"#));
+    answer.header_of(&header::ETAG, schema, is_always_there, about)
 }
 
 fn replayable(answer: Answer) -> Answer {
@@ -152,20 +130,16 @@ fn replayable(answer: Answer) -> Answer {
 pub(super) fn without_operations() -> OpenApi {
     let mut info = Info::new("Tidings: flow", env!("CARGO_PKG_VERSION"));
     info.description = Some(ABOUT.to_owned());
-    let mut components = Components::new();
+    let mut components = components();
     let keys = KEY_NAMES.map(|name| {
         let about = "A tenant key. If both headers are sent, they must be keys of one tenant.";
         let value = ApiKeyValue::with_description(name, about);
         components.add_security_scheme(name, SecurityScheme::ApiKey(ApiKey::Header(value)));
         SecurityRequirement::new(name, [""; 0])
     });
-    let mut schemas = Vec::new();
-    collect::<Page>(&mut schemas);
-    collect::<History>(&mut schemas);
-    collect::<ComplianceReport>(&mut schemas);
-    collect::<Problem>(&mut schemas);
-    components.schemas.extend(schemas);
-    let tag = |name: &str, about: &str| TagBuilder::new().name(name).description(Some(about)).build();
+    collect::<Page>(&mut components);
+    collect::<History>(&mut components);
+    collect::<ComplianceReport>(&mut components);
     OpenApiBuilder::new()
         .info(info)
         .paths(Paths::new())
@@ -185,23 +159,12 @@ pub(super) fn without_operations() -> OpenApi {
         .build()
 }
 
-/// A schema with those that it refers to.
-fn collect<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-    schemas.push((T::name().into_owned(), T::schema()));
-    T::schemas(schemas);
-}
-
 /// A parameter that may be left out. In a query an empty one is as good as none, see [`Listing`](super::Listing).
 pub(super) fn parameter(place: ParameterIn, name: &str, schema: RefOr<Schema>, about: &str) -> Parameter {
     // utoipa's parameter has no such field.
     let may_be_empty =
         (place == ParameterIn::Query).then(|| [("allowEmptyValue", true)].into_iter().collect());
-    ParameterBuilder::new()
+    openapi::parameter(place, name, schema, about)
         .extensions(may_be_empty)
-        .name(name)
-        .parameter_in(place)
-        .required(Required::False)
-        .description(Some(about))
-        .schema(Some(schema))
         .build()
 }

@@ -22,7 +22,7 @@ use crate::audit;
 use crate::authentication::Principal;
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
-use crate::schema::string;
+use tidings_transport::openapi::schema::string;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");

@@ -2,18 +2,31 @@
 
 use crate::Outcome;
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use tidings_transport::{Problem, ProblemCode};
+use utoipa::ToSchema;
+
+/// The header that the sidecar shows its token in.
+pub(super) const API_TOKEN: &str = "dapr-api-token";
 
 /// The status of a delivery, spelled as Dapr wants it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = DeliveryStatus)]
 pub(super) enum Status {
     Success,
     Drop,
     Retry,
+}
+
+/// What became of a delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryAnswer)]
+pub(super) struct Answer {
+    /// `SUCCESS` once the bus has it, `DROP` for what can never be delivered, `RETRY` for what should come again.
+    status: Status,
 }
 
 impl Status {
@@ -28,17 +41,14 @@ impl Status {
 
 impl IntoResponse for Status {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Answer {
-            status: Status,
-        }
         Json(Answer { status: self }).into_response()
     }
 }
 
-/// 401, in the form of the other problems.
-pub(super) fn unauthorized(code: &'static str, detail: &'static str) -> Response {
-    let problem = json!({ "type": "about:blank", "title": "Unauthorized", "status": 401, "code": code, "detail": detail });
-    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::UNAUTHORIZED, content_type, problem.to_string()).into_response()
+/// Who asks is not the sidecar.
+pub(super) fn unauthorized(code: ProblemCode, detail: &'static str) -> Response {
+    Problem::new(code)
+        .detail(detail)
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(API_TOKEN))
+        .into_response()
 }

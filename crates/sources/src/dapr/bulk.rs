@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use tidings_wire::cloudevents::Data;
 use tidings_wire::json::text;
+use utoipa::ToSchema;
 
 /// The `type` of the envelope.
 const TYPE: &str = "\"com.dapr.event.sent.bulk\"";
@@ -37,15 +38,22 @@ enum Payload<'a> {
     Unreadable(DropReason),
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
+/// What became of the entries of a bulk delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkAnswer)]
+pub(super) struct Answer<'a> {
+    /// In their order. Entries without an id have no answer.
     statuses: Vec<EntryStatus<'a>>,
 }
 
-#[derive(Serialize)]
+/// What became of an entry.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct EntryStatus<'a> {
+pub(super) struct EntryStatus<'a> {
+    /// As it came.
+    #[schema(value_type = Value)]
     entry_id: &'a RawValue,
+    /// As of a single delivery.
     status: Status,
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// One subscription and its route.
 #[derive(Clone)]
@@ -48,7 +49,10 @@ pub enum DaprSettingsError {
 }
 
 /// Paths of the gateways, which share a listener with this route.
-const TAKEN: [&str; 9] = [
+const TAKEN: [&str; 12] = [
+    "/openapi.json",
+    "/asyncapi.json",
+    "/sse",
     "/dapr",
     "/healthz",
     "/health",
@@ -86,22 +90,34 @@ impl Default for BulkSubscribe {
 }
 
 /// An entry of the answer to `GET /dapr/subscribe`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Subscription<'a> {
+    /// The pub/sub component.
     pubsubname: &'a str,
+    /// The topic.
     topic: &'a str,
+    /// The path that events are posted to.
     route: &'a str,
+    /// Where Dapr puts what is dropped.
     #[serde(rename = "deadLetterTopic", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     dead_letter_topic: Option<&'a str>,
+    /// How to ask for many events in one request.
     #[serde(rename = "bulkSubscribe", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     bulk_subscribe: Option<Bulk>,
 }
 
-#[derive(Serialize)]
+/// Many events in one request.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Bulk {
+#[schema(as = BulkSubscription)]
+pub(super) struct Bulk {
+    /// Whether to.
     enabled: bool,
+    /// How many.
     max_messages_count: u32,
+    /// How long to wait for a request to fill, in milliseconds.
     max_await_duration_ms: u32,
 }
 
@@ -192,8 +208,11 @@ mod tests {
             "/dapr",
             "/healthz",
             "/ws",
+            "/sse",
             "/stats",
             "/leads",
+            "/openapi.json",
+            "/asyncapi.json",
             "/api/v1/publish",
         ] {
             assert_eq!(

@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::StoreError;
 
@@ -104,6 +107,22 @@ impl NodeStatus {
         advances(self.as_str(), next.as_str())
     }
 }
+
+/// Describes a status: one of its words.
+macro_rules! words_schema {
+    ($($name:ident),*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = $name::ALL.map($name::as_str);
+                ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+words_schema!(ExecutionStatus, NodeStatus);
 
 /// Pending, then running, then one of the ends; skipping ahead is legal, going back and leaving an end are not.
 fn advances(from: &'static str, to: &'static str) -> Result<bool, StoreError> {

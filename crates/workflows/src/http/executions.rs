@@ -11,37 +11,58 @@ use tidings_store::{
     WorkflowId,
 };
 use tidings_transport::{JsonBody, Problem};
+use utoipa::ToSchema;
 
 use super::caller::Backend;
+use super::openapi::{ExecutionPut, ExecutionReported};
 use super::path::Id;
 use super::{field, refusal};
 use crate::Workflows;
 use crate::gateway::Inner;
 use crate::updates;
 
-#[derive(Deserialize)]
+/// An execution to register.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ExecutionRegistration)]
 pub(super) struct Registration {
+    /// What it executes.
     #[serde(deserialize_with = "field::parsed")]
     workflow_id: WorkflowId,
+    /// Who may see it; the workflow's owner as long as nobody is named.
     #[serde(default, deserialize_with = "field::parsed_if_given")]
     owner_id: Option<OwnerId>,
-    #[serde(default)]
+    /// How many nodes it has; 0 means unknown.
+    #[serde(default, deserialize_with = "field::count_if_given")]
+    #[schema(format = Int64, minimum = 0, maximum = 4_294_967_295_i64)]
     total_nodes: Option<u32>,
 }
 
-#[derive(Deserialize)]
+/// How an execution stands.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ExecutionReport)]
 pub(super) struct Report {
+    /// What it does.
     #[serde(deserialize_with = "field::parsed")]
     status: ExecutionStatus,
+    /// 0 to 100; computed from the nodes where nobody says.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 100)]
     progress_percentage: Option<f64>,
-    #[serde(default)]
+    /// Nodes that have completed.
+    #[serde(default, deserialize_with = "field::count_if_given")]
+    #[schema(format = Int64, minimum = 0, maximum = 4_294_967_295_i64)]
     completed_nodes: Option<u32>,
-    #[serde(default)]
+    /// How many nodes there are; 0 means unknown.
+    #[serde(default, deserialize_with = "field::count_if_given")]
+    #[schema(format = Int64, minimum = 0, maximum = 4_294_967_295_i64)]
     total_nodes: Option<u32>,
+    /// The node that runs, at most 1,024 bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     current_node: Option<String>,
+    /// What there is to say, at most 16 KiB.
     #[serde(default)]
+    #[schema(max_length = 16384)]
     message: Option<String>,
 }
 
@@ -58,6 +79,13 @@ impl From<Report> for ExecutionReport {
     }
 }
 
+/// Registers an execution, or changes its owner and its nodes
+///
+/// The workflow must be registered, and an execution cannot change it. What is left out stays as it was.
+#[utoipa::path(
+    put, path = "/api/v1/executions/{id}", operation_id = "putExecution", tag = "reports",
+    params(("id" = ExecutionId, Path)), request_body = Registration, responses(ExecutionPut)
+)]
 pub(super) async fn put(
     State(workflows): State<Workflows>,
     _: Backend,
@@ -101,6 +129,14 @@ pub(super) async fn put(
     workflows.carry_through(work).await
 }
 
+/// Reports on an execution
+///
+/// A status may be skipped, and none may follow an end. Progress and completed nodes never fall: a lower value is passed
+/// over. What subscribers see of it is published as `execution_update`; a report that repeats what is known is not.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{id}/status", operation_id = "reportExecution", tag = "reports",
+    params(("id" = ExecutionId, Path)), request_body = Report, responses(ExecutionReported)
+)]
 pub(super) async fn report(
     State(workflows): State<Workflows>,
     _: Backend,

@@ -5,9 +5,13 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use tidings_hub::RoomName;
+use tidings_transport::openapi::{parameter, schema};
 use tidings_transport::{Problem, ProblemCode};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
+use super::openapi::Listed;
 use super::refusal;
 use crate::Workflows;
 use crate::visible::NoList;
@@ -24,12 +28,43 @@ pub(super) struct PageQuery {
     cursor: String,
 }
 
-#[derive(Serialize)]
+/// What [`rooms`] takes.
+impl IntoParams for PageQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = schema::count()
+            .minimum(Some(1))
+            .maximum(Some(LIMIT_MAX))
+            .default(Some(LIMIT_DEFAULT.into()));
+        let after = "The last room of the page before.";
+        vec![
+            parameter(ParameterIn::Query, "limit", limit, "How many rooms a page has.").build(),
+            parameter(ParameterIn::Query, "cursor", schema::string(), after).build(),
+        ]
+    }
+}
+
+/// Rooms, by name.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Rooms {
+    /// The page.
+    #[schema(value_type = Vec<String>)]
     active_rooms: Vec<RoomName>,
+    /// How many there are in all.
     total_rooms: usize,
 }
 
+/// Lists the rooms that have members
+///
+/// An operator sees all rooms, a user its own and those registered to it. A service token is refused: it speaks for the
+/// application and not for one of its users.
+#[utoipa::path(
+    get,
+    path = "/api/v1/ws/rooms",
+    operation_id = "listRooms",
+    tag = "workflow updates",
+    params(PageQuery),
+    responses(Listed)
+)]
 pub(super) async fn rooms(
     State(workflows): State<Workflows>,
     caller: Caller,

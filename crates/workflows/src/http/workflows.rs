@@ -9,24 +9,41 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidings_store::{DeletedWorkflow, NewWorkflow, News, OwnerId, Workflow, WorkflowChange, WorkflowId};
 use tidings_transport::{JsonBody, Problem};
+use utoipa::ToSchema;
 
 use super::caller::Backend;
+use super::openapi::{WorkflowDeleted, WorkflowPublished, WorkflowPut};
 use super::path::Id;
 use super::{field, refusal};
 use crate::Workflows;
 use crate::gateway::Inner;
 use crate::updates;
 
-#[derive(Deserialize)]
+/// A workflow to register.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = WorkflowRegistration)]
 pub(super) struct Registration {
+    /// Who may see it.
     #[serde(deserialize_with = "field::parsed")]
     owner_id: OwnerId,
+    /// Its name, at most 1,024 bytes of UTF-8.
     #[serde(default)]
+    #[schema(max_length = 1024)]
     name: Option<String>,
+    /// Whatever the application keeps with it, at most 256 KiB.
     #[serde(default)]
+    #[schema(value_type = Value, required = false)]
     data: Option<Box<RawValue>>,
 }
 
+/// Registers a workflow, or replaces it
+///
+/// Name and data that are left out are gone. Its room is told `created`, later `updated`. A change of owner removes the
+/// owner before from the rooms of the workflow and of its executions.
+#[utoipa::path(
+    put, path = "/api/v1/workflows/{id}", operation_id = "putWorkflow", tag = "reports",
+    params(("id" = WorkflowId, Path)), request_body = Registration, responses(WorkflowPut)
+)]
 pub(super) async fn put(
     State(workflows): State<Workflows>,
     _: Backend,
@@ -59,6 +76,13 @@ pub(super) async fn put(
     workflows.carry_through(work).await
 }
 
+/// Deletes a workflow
+///
+/// Its executions go with it. Its room is told `deleted`, and all of these rooms are closed to their members.
+#[utoipa::path(
+    delete, path = "/api/v1/workflows/{id}", operation_id = "deleteWorkflow", tag = "reports",
+    params(("id" = WorkflowId, Path)), responses(WorkflowDeleted)
+)]
 pub(super) async fn delete(
     State(workflows): State<Workflows>,
     _: Backend,
@@ -90,6 +114,13 @@ pub(super) async fn delete(
     workflows.carry_through(work).await
 }
 
+/// Tells that a workflow was published
+///
+/// Its room is told `published`.
+#[utoipa::path(
+    post, path = "/api/v1/workflows/{id}/publish", operation_id = "publishWorkflow", tag = "reports",
+    params(("id" = WorkflowId, Path)), responses(WorkflowPublished)
+)]
 pub(super) async fn publish(
     State(workflows): State<Workflows>,
     _: Backend,

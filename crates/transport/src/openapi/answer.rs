@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
-use tidings_transport::{Problem, ProblemCode};
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::link::LinkBuilder;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Content, Header, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::schema::{object, string};
+use super::schema::{object, string};
+use crate::{Problem, ProblemCode};
 
 /// The media type of refusals.
 pub(super) const PROBLEM: &str = "application/problem+json";
 
 /// An answer by its status.
-pub(super) struct Answer {
+pub struct Answer {
     status: StatusCode,
     response: ResponseBuilder,
 }
 
 /// What an operation answers: the good answers, and these refusals.
-pub(super) fn operation<const N: usize>(
+pub fn operation<const N: usize>(
     answers: [Answer; N],
     refusals: &[&[ProblemCode]],
 ) -> BTreeMap<String, RefOr<Response>> {
@@ -42,15 +42,31 @@ pub(super) fn operation<const N: usize>(
 }
 
 impl Answer {
-    pub(super) fn empty(status: StatusCode, about: &str) -> Answer {
+    /// Without a body.
+    pub fn empty(status: StatusCode, about: &str) -> Answer {
         let response = ResponseBuilder::new().description(about);
         Answer { status, response }
     }
 
-    pub(super) fn json<T: ToSchema>(status: StatusCode, about: &str) -> Answer {
+    /// With a body in JSON: a type whose schema is among the components.
+    pub fn json<T: ToSchema>(status: StatusCode, about: &str) -> Answer {
+        Answer::content(
+            status,
+            about,
+            "application/json",
+            Ref::from_schema_name(T::name()),
+        )
+    }
+
+    /// With a body of this media type and schema.
+    pub fn content(
+        status: StatusCode,
+        about: &str,
+        media_type: &str,
+        schema: impl Into<RefOr<Schema>>,
+    ) -> Answer {
         let Answer { status, response } = Answer::empty(status, about);
-        let content = Content::new(Some(Ref::from_schema_name(T::name())));
-        let response = response.content("application/json", content);
+        let response = response.content(media_type, Content::new(Some(schema)));
         Answer { status, response }
     }
 
@@ -80,31 +96,35 @@ impl Answer {
             .flat_map(|response| response.headers().keys())
             .filter(|name| ![header::CONTENT_TYPE, header::CONNECTION].contains(name))
             .fold(answer, |answer, name| {
-                let about = match *name {
-                    header::RETRY_AFTER => "When to try again, in seconds.",
-                    header::SEC_WEBSOCKET_VERSION => "The version that the route speaks.",
-                    _ => "What to use instead.",
-                };
-                answer.header(name, true, about)
+                let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+                match *name {
+                    header::RETRY_AFTER => {
+                        answer.header_of(name, seconds, true, "When to try again, in seconds.")
+                    }
+                    header::SEC_WEBSOCKET_VERSION => {
+                        answer.header(name, true, "The version that the route speaks.")
+                    }
+                    header::WWW_AUTHENTICATE => answer.header(name, true, "What to show."),
+                    _ => answer.header(name, true, "What to use instead."),
+                }
             })
     }
 
-    /// The lead's version.
-    pub(super) fn entity_tag(self, is_always_there: bool) -> Answer {
-        let about = if is_always_there {
-            "The lead's version, for `If-Match` and `If-None-Match`."
-        } else {
-            "The lead's version, for `If-Match` and `If-None-Match`; not in the answer to a repeated request."
-        };
-        self.header(&header::ETAG, is_always_there, about)
+    /// With a header whose value is text.
+    #[must_use]
+    pub fn header(self, name: &HeaderName, is_always_there: bool, about: &str) -> Answer {
+        self.header_of(name, string(), is_always_there, about)
     }
 
-    pub(super) fn header(mut self, name: &HeaderName, is_always_there: bool, about: &str) -> Answer {
-        let schema = match *name {
-            header::RETRY_AFTER => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)),
-            header::ETAG => string().pattern(Some(r#"^"[0-9]+"$"#)),
-            _ => string(),
-        };
+    /// With a header whose value has this schema.
+    #[must_use]
+    pub fn header_of(
+        mut self,
+        name: &HeaderName,
+        schema: ObjectBuilder,
+        is_always_there: bool,
+        about: &str,
+    ) -> Answer {
         let mut header: Header = HeaderBuilder::new()
             .schema(Some(schema))
             .description(Some(about))
@@ -116,7 +136,8 @@ impl Answer {
     }
 
     /// What can be done next: an operation, of which this parameter is known from the answer.
-    pub(super) fn link(mut self, name: &str, operation: &str, parameter: &str, value: &str) -> Answer {
+    #[must_use]
+    pub fn link(mut self, name: &str, operation: &str, parameter: &str, value: &str) -> Answer {
         let link = LinkBuilder::new()
             .operation_id(operation)
             .parameter(parameter, value)

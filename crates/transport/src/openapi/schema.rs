@@ -20,7 +20,7 @@ macro_rules! space {
 }
 
 /// White space, as an expression.
-pub(crate) const SPACE: &str = concat!("[", space!(), "]*");
+pub const SPACE: &str = concat!("[", space!(), "]*");
 
 /// Something other than white space without control characters, white space around it.
 macro_rules! filled {
@@ -40,39 +40,73 @@ macro_rules! filled {
 }
 
 /// One line, white space around it.
-pub(crate) const LINE: &str = concat!("^[", space!(), "]*(", filled!(), ")?[", space!(), "]*$");
+pub const LINE: &str = concat!("^[", space!(), "]*(", filled!(), ")?[", space!(), "]*$");
 /// The same, and not empty.
-pub(crate) const FILLED_LINE: &str = concat!("^[", space!(), "]*", filled!(), "[", space!(), "]*$");
+pub const FILLED_LINE: &str = concat!("^[", space!(), "]*", filled!(), "[", space!(), "]*$");
 /// No control character but line ends and tabulators.
-pub(crate) const PLAIN_LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+pub const PLAIN_LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
+/// No control characters at all.
+pub const PLAIN: &str = concat!("^[^", control!(), "]*$");
 
 /// A text.
-pub(crate) fn string() -> ObjectBuilder {
+pub fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
 /// A text of a known format.
-pub(crate) fn format(format: KnownFormat) -> ObjectBuilder {
+pub fn format(format: KnownFormat) -> ObjectBuilder {
     string().format(Some(SchemaFormat::KnownFormat(format)))
 }
 
 /// An object.
-pub(crate) fn object() -> ObjectBuilder {
+pub fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Object)
 }
 
 /// Nothing.
-pub(crate) fn null() -> ObjectBuilder {
+pub fn null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Null)
 }
 
 /// The same text, or what forms send for nothing.
-pub(crate) fn or_blank(string: ObjectBuilder) -> AnyOfBuilder {
+pub fn or_blank(string: ObjectBuilder) -> AnyOfBuilder {
     let blank = self::string().pattern(Some(format!("^{SPACE}$")));
     AnyOfBuilder::new().item(string).item(or_null(blank))
 }
 
 /// The same text or null.
-pub(crate) fn or_null(string: ObjectBuilder) -> ObjectBuilder {
+pub fn or_null(string: ObjectBuilder) -> ObjectBuilder {
     string.schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>())
+}
+
+/// A text of 1 to so many bytes without control characters: the ids of users and rooms.
+///
+/// JSON Schema counts characters and cannot count bytes; the description does.
+pub fn plain(bytes_max: usize) -> ObjectBuilder {
+    string()
+        .description(Some(format!("At most {bytes_max} bytes of UTF-8.")))
+        .min_length(Some(1))
+        .max_length(Some(bytes_max))
+        .pattern(Some(PLAIN))
+}
+
+/// A text that is always the same.
+pub fn word(text: &str) -> ObjectBuilder {
+    words([text])
+}
+
+/// One of these texts.
+pub fn words<'a>(texts: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+    string().enum_values(Some(texts))
+}
+
+/// A number of things.
+pub fn count() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0))
+}
+
+/// Anything that is JSON.
+pub fn anything() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }

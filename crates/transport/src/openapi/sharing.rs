@@ -9,7 +9,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Response};
 use super::answer::PROBLEM;
 
 /// Moves the refusals of each status into the components, unless operations differ in them.
-pub(in crate::http) fn share_refusals(mut document: OpenApi) -> OpenApi {
+pub(super) fn share_refusals(mut document: OpenApi) -> OpenApi {
     let mut by_status: BTreeMap<String, Vec<Response>> = BTreeMap::new();
     for (status, response) in refusals(&mut document) {
         if let RefOr::T(response) = response {
@@ -52,8 +52,15 @@ fn refusals(document: &mut OpenApi) -> impl Iterator<Item = (&String, &mut RefOr
         )
 }
 
-fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete]
-        .into_iter()
-        .flatten()
+/// The operations of a path.
+pub(super) fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        patch,
+        delete,
+        ..
+    } = path;
+    [get, put, post, patch, delete].into_iter().flatten()
 }
