@@ -90,7 +90,7 @@ class OpenApi(unittest.TestCase):
 
     def test_what_is_served_is_what_the_command_prints(self):
         server = self.serve({})
-        for kind in ("openapi",):
+        for kind in ("openapi", "asyncapi"):
             for gateway in ("flow", "tasks", "workflows"):
                 status, served = server.request(gateway, f"/{kind}.json")
                 self.assertEqual((status, served), (200, json.loads(server.command(kind, gateway))), gateway)
@@ -103,7 +103,7 @@ class OpenApi(unittest.TestCase):
             free.bind(("127.0.0.1", 0))
             address = "127.0.0.1:%d" % free.getsockname()[1]
         server = self.serve({f"TIDINGS__{name}__LISTEN": address for name in ("FLOW", "TASKS", "WORKFLOWS")})
-        for kind in ("openapi",):
+        for kind in ("openapi", "asyncapi"):
             for gateway in ("flow", "tasks", "workflows"):
                 _, served = server.request(gateway, f"/{kind}.json")
                 self.assertEqual(served, json.loads(server.command(kind)), gateway)

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tidings_store::{AuditHead, JobId, SnapshotPoint, TenantId};
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 use crate::BackupError;
 
@@ -14,7 +15,7 @@ pub(crate) const FORMAT: &str = "tidings-backup-1";
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// How much of a tenant a backup holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackupType {
     /// All of it.

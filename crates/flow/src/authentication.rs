@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use tidings_access::{Permissions, TenantKey};
 use tidings_store::{Clock, KeyId, KeyStanding, Store, StoreError, TenantId};
 use tidings_transport::ProblemCode;
+use utoipa::ToSchema;
 
 use crate::parameters::{Members, text};
 
@@ -25,7 +26,7 @@ pub(crate) struct Principal {
 }
 
 /// Why nobody was let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KeyRefusal {
     MissingApiKey,

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tidings_backup::{BackupError, BackupLimits, BackupRequest, BackupTarget, BackupType, Manifest};
 use tidings_store::{Actor, Job, JobId, JobKind, JobPriority, NewJob, Store, StoreError, TenantId};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use crate::envelope::Origin;
 use crate::jobs::{self, JobFailure};
@@ -45,11 +46,13 @@ pub enum BackupFailure {
     },
 }
 
-#[derive(Serialize)]
-struct BackupResult<'a> {
+/// A backup that was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BackupResult<'a> {
     id: JobId,
     r#type: BackupType,
     /// The backup that an incremental one stands upon.
+    #[schema(required = true)]
     base: Option<JobId>,
     /// In bytes.
     size: u64,

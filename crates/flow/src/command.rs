@@ -9,13 +9,19 @@ mod request;
 mod search_leads;
 mod start_backup;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_access::Permission;
 use tidings_store::OutboxEvent;
+use tidings_transport::asyncapi::Document;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 pub(crate) use create_lead::Parameters as LeadFields;
-pub(crate) use execution::execute;
+pub(crate) use execution::{Completed, Executed, Started, execute};
 pub(crate) use request::Request;
 
 use crate::authentication::Principal;
@@ -63,6 +69,16 @@ pub(crate) struct Outcome {
 }
 
 impl CommandName {
+    /// All of them.
+    pub(crate) const ALL: [CommandName; 6] = [
+        CommandName::GetLeads,
+        CommandName::CreateLead,
+        CommandName::SearchLeads,
+        CommandName::GetMetrics,
+        CommandName::StartBackup,
+        CommandName::ComplianceCheck,
+    ];
+
     pub(crate) fn parse(name: &str) -> Option<CommandName> {
         Some(match name {
             "get_leads" => CommandName::GetLeads,
@@ -94,6 +110,40 @@ impl CommandName {
             CommandName::StartBackup => Permission::BackupRun,
             CommandName::ComplianceCheck => Permission::ComplianceRun,
         }
+    }
+
+    /// What its parameters are, as its reader takes them.
+    pub(crate) fn parameters_schema(self) -> RefOr<Schema> {
+        match self {
+            CommandName::GetLeads => get_leads::Parameters::schema(),
+            CommandName::CreateLead => create_lead::Parameters::schema(),
+            CommandName::SearchLeads => search_leads::Parameters::schema(),
+            CommandName::GetMetrics => get_metrics::Parameters::schema(),
+            CommandName::StartBackup => start_backup::Parameters::schema(),
+            CommandName::ComplianceCheck => compliance_check::Parameters::schema(),
+        }
+    }
+
+    /// The name of the schema of its answer's data.
+    pub(crate) fn data_name(self) -> Cow<'static, str> {
+        match self {
+            CommandName::GetLeads => get_leads::Data::name(),
+            CommandName::CreateLead => create_lead::Data::name(),
+            CommandName::SearchLeads => search_leads::Data::name(),
+            CommandName::GetMetrics => get_metrics::Data::name(),
+            CommandName::StartBackup => start_backup::Data::name(),
+            CommandName::ComplianceCheck => compliance_check::Data::name(),
+        }
+    }
+
+    /// Adds the schemas of all answers' data.
+    pub(crate) fn collect_data(document: &mut Document) {
+        document.collect::<get_leads::Data<'_>>();
+        document.collect::<create_lead::Data<'_>>();
+        document.collect::<search_leads::Data<'_>>();
+        document.collect::<get_metrics::Data<'_>>();
+        document.collect::<start_backup::Data<'_>>();
+        document.collect::<compliance_check::Data<'_>>();
     }
 
     /// Reads the command's parameters, a JSON object.

@@ -23,10 +23,11 @@ use std::time::Duration;
 use tidings_store::{JobId, TenantId};
 
 pub(crate) use check::{CheckType, Severity};
+pub(crate) use report::Report;
 pub use settings::{ComplianceSettings, ListenerReach, ListenerSecurity};
 
 use check::Check;
-use report::{CouldNotRun, Findings, Report};
+use report::{CouldNotRun, Findings};
 use subject::Subject;
 
 use crate::flow::Flow;

@@ -9,6 +9,7 @@ use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
 use tidings_wire::{json, socketio};
+use utoipa::ToSchema;
 
 use crate::envelope::EventKind;
 
@@ -106,10 +107,15 @@ impl Encoding for FlowEncoding {
 }
 
 /// Stands where events of a room were dropped for a client that does not keep up.
-#[derive(Serialize)]
-struct Gap {
-    dropped: u32,
-    timestamp: Timestamp,
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantGap)]
+pub(crate) struct Gap {
+    /// How many.
+    #[schema(minimum = 1)]
+    pub(crate) dropped: u32,
+    /// When that was last raised.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) timestamp: Timestamp,
 }
 
 /// `{"event":name,"data":data}`, the form of a plain WebSocket in both directions.

@@ -1,11 +1,16 @@
 //! Events of a tenant, in the envelope that the gateway's clients know.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tidings_hub::{Event, EventId, EventIdError, Gateway, Gateways, RoomName};
 use tidings_store::{
     Lead, LeadEdited, LeadId, LeadPayload, LeadSource, LeadStatus, NewOutboxEvent, OutboxEvent, TenantId,
 };
+use tidings_transport::openapi::schema::{format, object, string, word};
 use tidings_wire::time::Timestamp;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The kinds of events that this gateway publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ impl EventKind {
 }
 
 /// By which way an event came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Origin {
     Voice,
@@ -49,31 +54,80 @@ struct Envelope<'a, Data> {
     lead_id: Option<LeadId>,
 }
 
-#[derive(Serialize)]
-struct LeadCreated<'a> {
+/// A new lead.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeadCreated<'a> {
     status: LeadStatus,
     source: &'a LeadSource,
     payload: &'a LeadPayload,
 }
 
-#[derive(Serialize)]
-struct LeadUpdated<'a> {
+/// A lead whose payload was changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeadUpdated<'a> {
     status: LeadStatus,
     source: &'a LeadSource,
     payload: &'a LeadPayload,
+    /// The members that were given; a null removed one.
     changes: &'a LeadPayload,
 }
 
-#[derive(Serialize)]
-struct LeadStatusChanged<'a> {
+/// A lead whose status was changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeadStatusChanged<'a> {
     from: LeadStatus,
     to: LeadStatus,
     status: LeadStatus,
     source: &'a LeadSource,
 }
 
-#[derive(Serialize)]
-struct LeadDeleted {}
+/// A lead that is gone.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LeadDeleted {}
+
+/// What [`Envelope`] is around data with this schema.
+pub(crate) fn schema(r#type: &str, data: impl Into<RefOr<Schema>>, is_of_lead: bool) -> Schema {
+    let id = string().pattern(Some("^evt_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"));
+    let envelope = object()
+        .property("id", id)
+        .required("id")
+        .property("type", word(r#type))
+        .required("type")
+        .property("tenantId", TenantId::schema())
+        .required("tenantId")
+        .property("source", Origin::schema())
+        .required("source")
+        .property("timestamp", format(KnownFormat::DateTime))
+        .required("timestamp")
+        .property("data", data)
+        .required("data");
+    if is_of_lead {
+        envelope
+            .property("leadId", LeadId::schema())
+            .required("leadId")
+            .into()
+    } else {
+        envelope.into()
+    }
+}
+
+/// An envelope as an example, always the same.
+pub(crate) fn example(r#type: &'static str, data: &RawValue, is_of_lead: bool) -> Box<RawValue> {
+    const ID: &str = "019c3765-1f80-7c41-a4be-6f1d2a3b4c5d";
+    let tenant = TenantId::new("demo1").expect("Invariant: a short word is a tenant id");
+    let lead_id = format!("lead_{ID}").parse().expect("Invariant: it is a lead id");
+    let envelope = Envelope {
+        id: format!("evt_{ID}").parse().expect("Invariant: it is an event id"),
+        r#type,
+        tenant_id: &tenant,
+        source: Origin::Voice,
+        timestamp: Timestamp::from_millis(1_770_465_600_000),
+        data: &data,
+        lead_id: is_of_lead.then_some(lead_id),
+    };
+    serde_json::value::to_raw_value(&envelope)
+        .expect("Invariant: an envelope holds texts and finished JSON only")
+}
 
 /// The room of everybody in a tenant.
 pub(crate) fn tenant_room(tenant: &TenantId) -> RoomName {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::{ImportedLead, Lead, LeadPayload, LeadSource, LeadStatus, NewOutboxEvent, TenantId};
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 use crate::envelope::{self, Origin};
 use crate::http::check_reachable;
@@ -14,7 +15,7 @@ use crate::period::beginning;
 const OF_THE_LEAD: [&str; 3] = ["source", "status", "createdAt"];
 
 /// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ImportResult {
     /// New leads.
     pub created: u64,

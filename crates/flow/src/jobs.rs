@@ -13,21 +13,33 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tidings_backup::BackupType;
 use tidings_store::{
-    Actor, Attached, JOB_ATTEMPTS_MAX, Job, JobEnd, JobId, JobKind, NewAuditEntry, NewJob, NewOutboxEvent,
-    Store, StoreError, Written,
+    Actor, Attached, JOB_ATTEMPTS_MAX, Job, JobEnd, JobId, JobKind, JobPriority, NewAuditEntry, NewJob,
+    NewOutboxEvent, Store, StoreError, Written,
 };
 use tidings_transport::Limit;
+use tidings_transport::openapi::schema::{count, null, object, words};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::audit;
-use crate::backup;
-use crate::compliance;
+use crate::backup::{self, BackupResult};
+use crate::compliance::{self, CheckType, Report, Severity};
 use crate::envelope::{self, Origin};
 use crate::flow::Flow;
+use crate::import::ImportResult;
 use crate::response::Failure;
 
+/// What tenants are told of when it begins and ends.
+const OPERATIONS: [&str; 3] = [
+    JobKind::Backup.as_str(),
+    JobKind::ComplianceCheck.as_str(),
+    "import",
+];
 /// How often one looks for jobs that others stored.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long the end of a job waits for the answer to the command that asked for it.
@@ -56,7 +68,7 @@ pub(crate) struct Unanswered {
 }
 
 /// Why a job could not be done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct JobFailure {
     /// What failed: `database`, `backup_target`.
     pub(crate) service: &'static str,
@@ -73,11 +85,50 @@ struct Sync<'a> {
     duration: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct ServiceError<'a> {
+/// Something that did not do what was asked of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ServiceError<'a> {
+    /// What was being done: `backup`, `compliance_check`, `store`.
     operation: &'static str,
     #[serde(flatten)]
     failure: &'a JobFailure,
+}
+
+/// What is told of work that begins: what was asked for, or nothing of an import.
+pub(crate) fn started_schema() -> Schema {
+    let job = || object().property("id", JobId::schema()).required("id");
+    let backup = job()
+        .property("type", BackupType::schema())
+        .required("type")
+        .property("priority", JobPriority::schema());
+    let check = job()
+        .property("type", CheckType::schema())
+        .required("type")
+        .property("severity", Severity::schema())
+        .required("severity");
+    let result = AnyOfBuilder::new().item(backup).item(check).item(null());
+    object()
+        .property("operation", words(OPERATIONS))
+        .required("operation")
+        .property("result", result)
+        .required("result")
+        .into()
+}
+
+/// What is told of work that is done: what came of it, and how many milliseconds it took.
+pub(crate) fn completed_schema() -> Schema {
+    let result = AnyOfBuilder::new()
+        .item(Ref::from_schema_name(BackupResult::name()))
+        .item(Ref::from_schema_name(Report::name()))
+        .item(Ref::from_schema_name(ImportResult::name()));
+    object()
+        .property("operation", words(OPERATIONS))
+        .required("operation")
+        .property("result", result)
+        .required("result")
+        .property("duration", count())
+        .required("duration")
+        .into()
 }
 
 /// What `SYNC_STARTED` says of a job.

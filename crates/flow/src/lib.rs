@@ -7,6 +7,7 @@
 //!
 //! Invariant: the tenant of whatever is read, written or published is the key's, never the client's word.
 
+mod asyncapi;
 mod audit;
 mod authentication;
 pub mod backup;
@@ -29,6 +30,7 @@ mod socket;
 mod usage;
 mod welcome;
 
+pub use asyncapi::asyncapi;
 pub use compliance::{ComplianceSettings, ListenerReach, ListenerSecurity};
 pub use encoding::FlowEncodings;
 pub use flow::{Flow, FlowLimits, Health};

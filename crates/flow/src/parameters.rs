@@ -7,12 +7,13 @@ use std::ops::RangeInclusive;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::ObjectBuilder;
 
 use tidings_transport::openapi::schema;
 
 /// One thing that is wrong with the parameters. Never holds what the client sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Detail {
     /// Which parameter.
     pub(crate) parameter: &'static str,

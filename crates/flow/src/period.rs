@@ -3,14 +3,17 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::TimeRange;
+use tidings_transport::openapi::schema::{format, object, words};
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, Schema};
 
 use crate::parameters::{Members, text};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The time up to now. Weeks, months and years are the last 7, 30 and 365 days.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Period {
     Day,
@@ -81,6 +84,19 @@ impl DateRange {
     /// What [`DateRange::read`] takes, for people.
     pub(crate) const EXPECTED: &str =
         "today, week, month, year or {from?, to?} with dates or RFC 3339 timestamps";
+
+    /// The same as a schema.
+    pub(crate) fn schema() -> Schema {
+        let end = || {
+            AnyOfBuilder::new()
+                .item(format(KnownFormat::DateTime))
+                .item(format(KnownFormat::Date))
+        };
+        AnyOfBuilder::new()
+            .item(words(["today", "week", "month", "year"]))
+            .item(object().property("from", end()).property("to", end()))
+            .into()
+    }
 
     pub(crate) fn read(json: &RawValue) -> Option<DateRange> {
         if let Some(word) = text(json) {

@@ -3,7 +3,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::{StoreError, TenantId};
+use tidings_transport::openapi::schema::{format, object, or_null, string, word, words};
 use tidings_wire::time::Timestamp;
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::jobs::Unanswered;
 use crate::parameters::Detail;
@@ -27,6 +31,39 @@ pub(crate) struct Response {
     _job: Option<Unanswered>,
 }
 
+/// The answer to a command that was carried out, whose data has this schema.
+pub(crate) fn success_schema(command: &str, data: impl Into<RefOr<Schema>>) -> Schema {
+    schema_of(true, word(command))
+        .property("data", data)
+        .required("data")
+        .into()
+}
+
+/// The answer to a command that was not.
+pub(crate) fn failure_schema() -> Schema {
+    let details = ArrayBuilder::new().items(Ref::from_schema_name(Detail::name()));
+    schema_of(false, or_null(string()))
+        .property("error", words(Failure::TEXTS))
+        .required("error")
+        .property("details", details)
+        .into()
+}
+
+fn schema_of(success: bool, command: ObjectBuilder) -> ObjectBuilder {
+    let success = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .enum_values(Some([success]));
+    object()
+        .property("success", success)
+        .required("success")
+        .property("command", command)
+        .required("command")
+        .property("tenant", TenantId::schema())
+        .required("tenant")
+        .property("timestamp", format(KnownFormat::DateTime))
+        .required("timestamp")
+}
+
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -39,15 +76,25 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// All texts.
+    pub(crate) const TEXTS: [&str; 6] = [
+        "Access denied",
+        "Unknown command",
+        "Invalid parameters",
+        "Rate limited",
+        "Service unavailable",
+        "Internal error",
+    ];
+
     /// One of the six texts that clients compare with.
     pub(crate) fn text(&self) -> &'static str {
         match self {
-            Failure::AccessDenied => "Access denied",
-            Failure::UnknownCommand => "Unknown command",
-            Failure::InvalidParameters(_) => "Invalid parameters",
-            Failure::RateLimited => "Rate limited",
-            Failure::ServiceUnavailable => "Service unavailable",
-            Failure::InternalError => "Internal error",
+            Failure::AccessDenied => Failure::TEXTS[0],
+            Failure::UnknownCommand => Failure::TEXTS[1],
+            Failure::InvalidParameters(_) => Failure::TEXTS[2],
+            Failure::RateLimited => Failure::TEXTS[3],
+            Failure::ServiceUnavailable => Failure::TEXTS[4],
+            Failure::InternalError => Failure::TEXTS[5],
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Socket.IO: the namespace `/events`.
 
 use axum::http::HeaderName;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_transport::socketio::{Application, ConnectRequest, Event, Refusal, SocketHandle};
 use tidings_wire::close_code::CloseCode;
 use tidings_wire::socketio::encode_event;
+use utoipa::ToSchema;
 
 use crate::authentication::{KEY_NAMES, KeyRefusal, OfferedKeys, Principal, authenticate};
 use crate::command;
@@ -98,12 +100,16 @@ impl Application for Events {
     }
 }
 
-fn refusal(refusal: KeyRefusal) -> Refusal {
-    #[derive(serde::Serialize)]
-    struct Data {
-        code: KeyRefusal,
-    }
-    let data = serde_json::value::to_raw_value(&Data { code: refusal }).ok();
+/// Why a CONNECT was refused, for programs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConnectRefusal)]
+pub(crate) struct RefusalData {
+    code: KeyRefusal,
+}
+
+/// What a refused CONNECT is told.
+pub(crate) fn refusal(refusal: KeyRefusal) -> Refusal {
+    let data = serde_json::value::to_raw_value(&RefusalData { code: refusal }).ok();
     Refusal {
         message: refusal.message().to_owned(),
         data,

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::TenantId;
+use tidings_transport::words;
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 /// The event that a connection gets first.
 pub(crate) const EVENT: &str = "connected";
@@ -12,18 +14,28 @@ pub(crate) const COMMAND: &str = "execute_voice_command";
 /// The event that answers it.
 pub(crate) const RESPONSE: &str = "voice_command_response";
 
-#[derive(Serialize)]
+words! {
+    /// What [`Welcome`] says.
+    WelcomeText = "Connected to TekUp Events Gateway";
+}
+
+/// The data of `connected`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Welcome<'a> {
-    message: &'static str,
+#[schema(as = TenantConnected)]
+pub(crate) struct Welcome<'a> {
+    #[schema(inline)]
+    message: WelcomeText,
+    /// The tenant whose events come.
     tenant_id: &'a TenantId,
+    #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
 }
 
 /// The data of `connected`.
 pub(crate) fn data(tenant_id: &TenantId, timestamp: Timestamp) -> Box<RawValue> {
     serde_json::value::to_raw_value(&Welcome {
-        message: "Connected to TekUp Events Gateway",
+        message: WelcomeText,
         tenant_id,
         timestamp,
     })

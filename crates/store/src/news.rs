@@ -76,6 +76,14 @@ pub enum WorkflowChange {
 }
 
 impl WorkflowChange {
+    /// All of them.
+    pub const ALL: [WorkflowChange; 4] = [
+        WorkflowChange::Created,
+        WorkflowChange::Updated,
+        WorkflowChange::Published,
+        WorkflowChange::Deleted,
+    ];
+
     /// As `wire.md` spells it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,11 +1,17 @@
 //! The frames that clients get.
 
+use serde::Serialize;
 use std::sync::Arc;
 use tidings_access::UserId;
 use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
+use tidings_transport::openapi::schema::{object, string};
+use tidings_transport::words;
 use tidings_wire::json::{push_minified, push_string};
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::{Frame, Opcode};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat};
 
 /// How this gateway's connections get events. Registered before the hub starts.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +29,7 @@ impl TasksEncodings {
 }
 
 /// `{"type":kind,"event":data,"timestamp":time}`, the data as it was given but for white space.
-struct EventEncoding;
+pub(crate) struct EventEncoding;
 
 impl Encoding for EventEncoding {
     fn frame(&self, event: &Event) -> Option<Frame> {
@@ -37,29 +43,89 @@ impl Encoding for EventEncoding {
         }))
     }
 
-    fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
-        Frame::build(Opcode::Text, 96, |buffer| {
-            buffer.extend_from_slice(b"{\"type\":\"gap\",\"dropped\":");
-            buffer.extend_from_slice(dropped.to_string().as_bytes());
-            push_timestamp_and_end(buffer, time);
+    fn gap(&self, dropped: u32, timestamp: Timestamp) -> Frame {
+        Frame::json(&Gap {
+            r#type: GapType,
+            dropped,
+            timestamp,
         })
     }
 }
 
+words! {
+    /// The type of [`Gap`].
+    GapType = "gap";
+    /// The type of [`Welcome`].
+    ConnectedType = "connected";
+    /// The type of [`Pong`].
+    PongType = "pong";
+    /// What [`Welcome`] says.
+    WelcomeText = "WebSocket connected successfully";
+}
+
+/// Stands where events were dropped for a client that does not keep up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskGap)]
+pub(crate) struct Gap {
+    #[schema(inline)]
+    r#type: GapType,
+    /// How many.
+    #[schema(minimum = 1)]
+    dropped: u32,
+    /// When that was last raised.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
 /// The first frame of every connection.
-pub(crate) fn welcome(user: &UserId, time: Timestamp) -> Frame {
-    Frame::build(Opcode::Text, user.as_str().len() + 128, |buffer| {
-        buffer.extend_from_slice(
-            b"{\"type\":\"connected\",\"message\":\"WebSocket connected successfully\",\"user_id\":",
-        );
-        push_string(buffer, user.as_str());
-        push_timestamp_and_end(buffer, time);
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskConnected)]
+pub(crate) struct Welcome<'a> {
+    #[schema(inline)]
+    r#type: ConnectedType,
+    #[schema(inline)]
+    message: WelcomeText,
+    /// The user whose events come.
+    #[schema(value_type = String)]
+    user_id: &'a UserId,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// The answer to a ping.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskPong)]
+pub(crate) struct Pong {
+    #[schema(inline)]
+    r#type: PongType,
+}
+
+/// The first frame of every connection.
+pub(crate) fn welcome(user_id: &UserId, timestamp: Timestamp) -> Frame {
+    Frame::json(&Welcome {
+        r#type: ConnectedType,
+        message: WelcomeText,
+        user_id,
+        timestamp,
     })
 }
 
 /// The answer to a ping.
 pub(crate) fn pong() -> Frame {
-    Frame::text(r#"{"type":"pong"}"#)
+    Frame::json(&Pong { r#type: PongType })
+}
+
+/// What [`EventEncoding`] writes of events whose kind and data have these schemas.
+pub(crate) fn event_schema(kind: impl Into<RefOr<Schema>>, data: impl Into<RefOr<Schema>>) -> Schema {
+    let time = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    object()
+        .property("type", kind)
+        .required("type")
+        .property("event", data)
+        .required("event")
+        .property("timestamp", time)
+        .required("timestamp")
+        .into()
 }
 
 fn push_timestamp_and_end(buffer: &mut Vec<u8>, time: Timestamp) {

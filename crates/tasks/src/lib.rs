@@ -6,6 +6,7 @@
 //! Invariant: a connection's only room is `user:{id}`, where the id is the token's `sub` if there is a token; no
 //! message changes it.
 
+mod asyncapi;
 mod encoding;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -18,6 +19,7 @@ mod sse;
 mod stats;
 mod tasks;
 
+pub use asyncapi::asyncapi;
 pub use encoding::TasksEncodings;
 pub use openapi::openapi;
 pub use tasks::{Tasks, TasksCounters, TasksHealth, TasksParts, TasksSettings};

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use std::borrow::Cow;
+use tidings_transport::openapi::schema::{object, word};
+use utoipa::openapi::schema::Schema;
 
 /// A client's message, as far as it is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +19,19 @@ struct Typed<'a> {
     kind: Cow<'a, str>,
 }
 
+/// The one spelling of a ping that no parser is needed for.
+pub(crate) const PING: &str = r#"{"type":"ping"}"#;
+
+/// What [`Message::read`] takes for a ping.
+pub(crate) fn ping_schema() -> Schema {
+    object().property("type", word("ping")).required("type").into()
+}
+
 impl Message {
     /// Reads a text or binary message.
     pub(crate) fn read(message: &[u8]) -> Message {
         // The documented spelling first, without a parser.
-        if message == br#"{"type":"ping"}"# || message == br#"{"type": "ping"}"# {
+        if message == PING.as_bytes() || message == br#"{"type": "ping"}"# {
             return Message::Ping;
         }
         // serde would read an array as a struct, too.

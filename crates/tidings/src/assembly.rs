@@ -29,7 +29,7 @@ use crate::memory::Memory;
 use crate::metrics::{AccessReadings, Metrics, OutboxReadings, Readings};
 use crate::operators::{self, Invalidate, Operators};
 use crate::sources::Sources;
-use crate::{backups, compliance, hub, openapi, readings, rules, sources};
+use crate::{asyncapi, backups, compliance, hub, openapi, readings, rules, sources};
 
 /// How long writing out what is gathered in memory may take at the end.
 const WRITE_OUT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -185,7 +185,10 @@ impl Assembly {
         let has = |gateway| gateways.contains(&gateway);
         let metrics = self.metrics.iter().filter(|_| has("flow") && !has("operators"));
         let parts = Documented::of(gateways, self.has_ingest_listener);
-        let added = health.routes().merge(openapi::routes(&parts, &self.dapr));
+        let added = health
+            .routes()
+            .merge(openapi::routes(&parts, &self.dapr))
+            .merge(asyncapi::routes(&parts));
         with_problem_fallbacks(
             routes
                 .chain(metrics)

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod asyncapi;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod check_config;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Version(version::Version),
     /// Print the OpenAPI document of a gateway, or of all of them
     Openapi(openapi::Openapi),
+    /// Print the AsyncAPI document of a gateway, or of all of them
+    Asyncapi(asyncapi::Asyncapi),
     /// Print the reference page of all configuration keys
     #[command(subcommand, hide = true)]
     Config(ConfigCommand),

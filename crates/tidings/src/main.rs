@@ -1,6 +1,7 @@
 //! The `tidings` binary: configuration, command line, wiring, operators' listener.
 
 mod assembly;
+mod asyncapi;
 mod authentication;
 mod backups;
 mod banner;
@@ -86,6 +87,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Demo(command) => command.run(&cli.common.load()?.config),
         Command::Version(command) => command.run(),
         Command::Openapi(command) => command.run(),
+        Command::Asyncapi(command) => command.run(),
         Command::Config(cli::ConfigCommand::Doc) => {
             io::stdout().lock().write_all(config::reference().as_bytes())?;
             Ok(())

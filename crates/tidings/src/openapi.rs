@@ -12,11 +12,11 @@ use tidings_transport::openapi::merged;
 use utoipa::OpenApi;
 
 use crate::documents::{Documented, title};
-use crate::health;
+use crate::{asyncapi, health};
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(health::health, served),
+    paths(health::health, served, asyncapi::served),
     tags((name = "service", description = "The server itself; needs no key and no token."))
 )]
 struct Added;
@@ -29,7 +29,11 @@ pub(crate) fn document(parts: &[Documented], dapr: &DaprSettings) -> Option<Stri
         Documented::Dapr => dapr::openapi(dapr),
         Documented::Workflows => tidings_workflows::openapi(),
     });
-    let document = merged(&title(parts), documents)?.merge_from(Added::openapi());
+    let mut added = Added::openapi();
+    if asyncapi::document(parts).is_none() {
+        added.paths.paths.retain(|path, _| path != "/asyncapi.json");
+    }
+    let document = merged(&title(parts), documents)?.merge_from(added);
     let json = document
         .to_pretty_json()
         .expect("Invariant: a document holds texts, numbers and lists only");

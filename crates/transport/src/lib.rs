@@ -40,6 +40,7 @@ mod transport;
 mod upgrade;
 mod waiting;
 
+pub mod asyncapi;
 pub mod engineio;
 pub mod openapi;
 pub mod socketio;

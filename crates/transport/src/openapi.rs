@@ -68,6 +68,36 @@ macro_rules! answers {
     )*};
 }
 
+/// Declares types of one value, a text that is always the same: what a message's `type` is.
+#[macro_export]
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct $name;
+
+        #[allow(dead_code)] // not everybody who says it also asks for it
+        impl $name {
+            /// The text.
+            pub(crate) const TEXT: &'static str = $text;
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str($text)
+            }
+        }
+
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::schema::Schema> {
+                $crate::openapi::schema::word($text).into()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $name {}
+    )*};
+}
+
 /// Components with the schema of problems.
 pub fn components() -> Components {
     let mut components = Components::new();

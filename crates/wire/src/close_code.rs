@@ -167,9 +167,10 @@ impl fmt::Display for CloseCode {
     }
 }
 
-impl fmt::Display for Retry {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl Retry {
+    /// The advice in words, for the reference.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::AsTheClientLikes => "as the client likes",
             Self::No => "no",
             Self::Yes => "yes",
@@ -177,7 +178,13 @@ impl fmt::Display for Retry {
             Self::Later => "yes, later",
             Self::AfterNewToken => "after a new token",
             Self::YesAndRecover => "yes, and recover",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Retry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use memchr::{memchr2, memchr2_iter};
+use serde::Serialize;
 
 use crate::close_code::CloseCode;
 use crate::websocket::{Frame, Opcode};
@@ -23,6 +24,25 @@ pub struct Encoder {
     pieces: Vec<Bytes>,
     tail: Vec<u8>,
     messages: usize,
+}
+
+/// The data of the last event of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Close {
+    code: u16,
+    reason: &'static str,
+    retry_ms: Option<u64>,
+}
+
+impl Close {
+    /// Why the stream ends, and when to come again; without `retry` the same request will not do.
+    pub fn new(code: CloseCode, retry: Option<Duration>) -> Close {
+        Close {
+            code: code.code(),
+            reason: code.reason(),
+            retry_ms: retry.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
 }
 
 impl Encoder {
@@ -52,20 +72,14 @@ impl Encoder {
     /// The last event: why the stream ends, and whether and when to come again. Without `retry` the same request
     /// will not do.
     pub fn end(&mut self, code: CloseCode, retry: Option<Duration>) {
-        let retry_ms = retry.map(|wait| wait.as_millis());
-        if let Some(retry_ms) = retry_ms {
+        let close = Close::new(code, retry);
+        if let Some(retry_ms) = close.retry_ms {
             let _ = writeln!(self.tail, "retry: {retry_ms}");
         }
-        let _ = write!(
-            self.tail,
-            "event: close\ndata: {{\"code\":{},\"reason\":\"{}\",\"retry_ms\":",
-            code.code(),
-            code.reason()
-        );
-        let _ = match retry_ms {
-            Some(retry_ms) => write!(self.tail, "{retry_ms}}}\n\n"),
-            None => write!(self.tail, "null}}\n\n"),
-        };
+        self.tail.extend_from_slice(b"event: close\ndata: ");
+        // Neither the numbers nor the writing to a vector fail.
+        let _ = serde_json::to_writer(&mut self.tail, &close);
+        self.tail.extend_from_slice(b"\n\n");
     }
 
     /// Messages written so far.

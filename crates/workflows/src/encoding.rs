@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use tidings_hub::{Encoding, EncodingId, Event, Gateway, HubBuilder};
+use tidings_transport::openapi::schema::{object, string};
+use tidings_transport::words;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
 use tidings_wire::{json, socketio};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat};
 
 use crate::form::Form;
 
@@ -60,15 +66,52 @@ impl Encoding for Form {
         is_possible.then(|| frame(*self, event))
     }
 
-    fn gap(&self, dropped: u32, time: Timestamp) -> Frame {
-        (*self).frame("gap", None, 96, |text| {
-            text.extend_from_slice(br#"{"type":"gap","dropped":"#);
-            text.extend_from_slice(dropped.to_string().as_bytes());
-            text.extend_from_slice(br#","timestamp":""#);
-            time.push_to(text);
-            text.extend_from_slice(br#""}"#);
-        })
+    fn gap(&self, dropped: u32, timestamp: Timestamp) -> Frame {
+        let gap = Gap {
+            r#type: GapType,
+            dropped,
+            timestamp,
+        };
+        self.say(GapType::TEXT, None, &gap)
     }
+}
+
+words! {
+    /// The type of [`Gap`].
+    GapType = "gap";
+}
+
+/// Stands where events were dropped for a client that does not keep up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WorkflowGap)]
+pub(crate) struct Gap {
+    #[schema(inline)]
+    r#type: GapType,
+    /// How many.
+    #[schema(minimum = 1)]
+    dropped: u32,
+    /// When that was last raised.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// What [`frame`] writes of events whose kind, name and data have these schemas.
+pub(crate) fn frame_schema(
+    kind: impl Into<RefOr<Schema>>,
+    name: impl Into<RefOr<Schema>>,
+    data: impl Into<RefOr<Schema>>,
+) -> Schema {
+    let time = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    object()
+        .property("type", kind)
+        .required("type")
+        .property("event", name)
+        .required("event")
+        .property("data", data)
+        .required("data")
+        .property("timestamp", time)
+        .required("timestamp")
+        .into()
 }
 
 #[cfg(test)]

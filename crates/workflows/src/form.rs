@@ -1,11 +1,15 @@
 //! The forms in which connections get what they are told.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_wire::socketio::{encode_ack, encode_disconnect, encode_event};
 use tidings_wire::websocket::{Frame, Opcode};
 
 /// The Socket.IO namespace of this gateway.
 pub(crate) const NAMESPACE: &str = "/workflows";
+
+/// Room for most of what the gateway says on its own account.
+const SAID_BYTES: usize = 192;
 
 /// A form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,13 @@ impl Form {
             Form::Json => None,
             Form::SocketIo => Some(encode_disconnect(NAMESPACE)),
         }
+    }
+
+    /// A frame with a value as JSON.
+    pub(crate) fn say(self, kind: &str, acknowledgement: Option<u64>, value: &impl Serialize) -> Frame {
+        self.frame(kind, acknowledgement, SAID_BYTES, |text| {
+            serde_json::to_writer(text, value).expect("Invariant: what the gateway says is always JSON");
+        })
     }
 
     /// A frame with the JSON text that `write` appends. Over Socket.IO, with an acknowledgement asked for, it is followed by that.

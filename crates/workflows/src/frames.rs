@@ -1,15 +1,20 @@
 //! What the server says on its own account: every frame that is not an event.
 
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use tidings_hub::ConnectionId;
+use tidings_transport::words;
 use tidings_wire::json;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
+use utoipa::ToSchema;
 
 use crate::form::Form;
 
 /// The longest part of an unknown message type that is said back.
 const UNKNOWN_TYPE_BYTES_MAX: usize = 256;
+/// Before the type that is unknown.
+pub(crate) const UNKNOWN_TYPE: &str = "Unknown message type: ";
 
 /// A room as an answer names it.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +23,149 @@ pub(crate) enum RoomText<'a> {
     Name(&'a str),
     /// Exactly as the client spelled it.
     Sent(&'a RawValue),
+}
+
+words! {
+    /// The type of [`Connected`].
+    ConnectionType = "connection";
+    /// Its event.
+    ConnectedEvent = "connected";
+    /// The type of what is said about being in a room.
+    SubscriptionType = "subscription";
+    /// One is in the room.
+    SubscribedEvent = "subscribed";
+    /// One is not in the room.
+    UnsubscribedEvent = "unsubscribed";
+    /// The type of [`Pong`].
+    PongType = "pong";
+    /// The type of [`Expiring`].
+    ExpiringType = "expiring";
+    /// The type of [`Refreshed`].
+    RefreshedType = "refreshed";
+    /// The type of what went wrong.
+    ErrorType = "error";
+}
+
+/// The first frame of every connection.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Connected {
+    #[schema(inline)]
+    r#type: ConnectionType,
+    #[schema(inline)]
+    event: ConnectedEvent,
+    /// What `exclude` of a publish names.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = "uuid")]
+    connection_id: ConnectionId,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// The connection is in a room.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Subscribed<'a> {
+    #[schema(inline)]
+    r#type: SubscriptionType,
+    #[schema(inline)]
+    event: SubscribedEvent,
+    /// As the client spelled it.
+    #[schema(value_type = String)]
+    room_id: RoomText<'a>,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// Behind a state: what follows is live.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SnapshotTaken<'a> {
+    #[schema(inline)]
+    r#type: SubscriptionType,
+    #[schema(inline)]
+    event: SubscribedEvent,
+    /// As the client spelled it.
+    #[schema(value_type = String)]
+    room_id: RoomText<'a>,
+    /// Whether what was missed came instead of the state: there are no logs to recover from, so it is false.
+    recovered: bool,
+    /// Nodes that had no room in the state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    omitted_nodes: Option<u64>,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// The connection is not in a room, or not any more.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Unsubscribed<'a> {
+    #[schema(inline)]
+    r#type: SubscriptionType,
+    #[schema(inline)]
+    event: UnsubscribedEvent,
+    /// As the client spelled it, whatever that was.
+    #[schema(value_type = Value)]
+    room_id: RoomText<'a>,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// The answer to a ping.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Pong {
+    #[schema(inline)]
+    r#type: PongType,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Timestamp,
+}
+
+/// The token expires soon: the client should send another one.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Expiring {
+    #[schema(inline)]
+    r#type: ExpiringType,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+/// The connection rests on another token now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Refreshed {
+    #[schema(inline)]
+    r#type: RefreshedType,
+    /// When that one expires.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+/// Something went wrong; the connection stays.
+#[derive(Serialize)]
+struct Error<'a> {
+    r#type: ErrorType,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<RoomText<'a>>,
+}
+
+/// What can go wrong with a room.
+pub(crate) mod about_room {
+    /// One text for all that a user may not enter, whether it exists or not.
+    pub(crate) const ACCESS_DENIED: &str = "Access denied to room";
+    /// The connection, or the user, is in as many as it may be.
+    pub(crate) const TOO_MANY: &str = "Too many rooms";
+    /// The room is entered, but how it stands could not be told.
+    pub(crate) const NO_SNAPSHOT: &str = "Snapshot not available";
+}
+
+/// What can go wrong with a message.
+pub(crate) mod about_message {
+    /// No room in it.
+    pub(crate) const MISSING_ROOM_ID: &str = "Missing room_id";
+    /// One text for all that can be wrong with a token.
+    pub(crate) const INVALID_TOKEN: &str = "Invalid token";
+    /// It was one too many, and not handled.
+    pub(crate) const RATE_LIMITED: &str = "Rate limited";
+    /// It is no JSON object.
+    pub(crate) const INVALID_JSON: &str = "Invalid JSON format";
 }
 
 /// Writes the frames of one connection, in its form.
@@ -49,151 +197,142 @@ impl Frames {
         self.acknowledging(None)
     }
 
-    pub(crate) fn connected(self, id: ConnectionId, now: Timestamp) -> Frame {
-        self.object("connection", 160, |text| {
-            text.extend_from_slice(br#","event":"connected","connection_id":""#);
-            text.extend_from_slice(id.to_string().as_bytes());
-            text.push(b'"');
-            push_timestamp(text, now);
-        })
+    pub(crate) fn connected(self, connection_id: ConnectionId, timestamp: Timestamp) -> Frame {
+        let connected = Connected {
+            r#type: ConnectionType,
+            event: ConnectedEvent,
+            connection_id,
+            timestamp,
+        };
+        self.say(ConnectionType::TEXT, &connected)
     }
 
-    pub(crate) fn subscribed(self, room: RoomText<'_>, now: Timestamp) -> Frame {
-        self.subscription("subscribed", room, now)
+    pub(crate) fn subscribed(self, room_id: RoomText<'_>, timestamp: Timestamp) -> Frame {
+        let subscribed = Subscribed {
+            r#type: SubscriptionType,
+            event: SubscribedEvent,
+            room_id,
+            timestamp,
+        };
+        self.say(SubscriptionType::TEXT, &subscribed)
     }
 
     /// Behind a snapshot, when live updates begin. There are no logs to recover from.
-    pub(crate) fn snapshot_taken(self, room: RoomText<'_>, omitted_nodes: u64, now: Timestamp) -> Frame {
-        self.object("subscription", 160 + room.len(), |text| {
-            text.extend_from_slice(br#","event":"subscribed""#);
-            room.push_to(text);
-            text.extend_from_slice(br#","recovered":false"#);
-            if omitted_nodes > 0 {
-                text.extend_from_slice(br#","omitted_nodes":"#);
-                text.extend_from_slice(omitted_nodes.to_string().as_bytes());
-            }
-            push_timestamp(text, now);
-        })
+    pub(crate) fn snapshot_taken(
+        self,
+        room_id: RoomText<'_>,
+        omitted_nodes: u64,
+        timestamp: Timestamp,
+    ) -> Frame {
+        let taken = SnapshotTaken {
+            r#type: SubscriptionType,
+            event: SubscribedEvent,
+            room_id,
+            recovered: false,
+            omitted_nodes: (omitted_nodes > 0).then_some(omitted_nodes),
+            timestamp,
+        };
+        self.say(SubscriptionType::TEXT, &taken)
     }
 
     /// The room is entered, but how it stands could not be told.
     pub(crate) fn no_snapshot(self, room: RoomText<'_>) -> Frame {
-        self.error_about("Snapshot not available", room)
+        self.error(about_room::NO_SNAPSHOT, Some(room))
     }
 
-    pub(crate) fn unsubscribed(self, room: RoomText<'_>, now: Timestamp) -> Frame {
-        self.subscription("unsubscribed", room, now)
+    pub(crate) fn unsubscribed(self, room_id: RoomText<'_>, timestamp: Timestamp) -> Frame {
+        let unsubscribed = Unsubscribed {
+            r#type: SubscriptionType,
+            event: UnsubscribedEvent,
+            room_id,
+            timestamp,
+        };
+        self.say(SubscriptionType::TEXT, &unsubscribed)
     }
 
-    fn subscription(self, event: &str, room: RoomText<'_>, now: Timestamp) -> Frame {
-        self.object("subscription", 128 + room.len(), |text| {
-            text.extend_from_slice(br#","event":""#);
-            text.extend_from_slice(event.as_bytes());
-            text.push(b'"');
-            room.push_to(text);
-            push_timestamp(text, now);
-        })
-    }
-
-    pub(crate) fn pong(self, now: Timestamp) -> Frame {
-        self.object("pong", 64, |text| push_timestamp(text, now))
+    pub(crate) fn pong(self, timestamp: Timestamp) -> Frame {
+        let answer = Pong {
+            r#type: PongType,
+            timestamp,
+        };
+        self.say(PongType::TEXT, &answer)
     }
 
     /// The token expires at that time: the client should send another one.
-    pub(crate) fn expiring(self, at: Timestamp) -> Frame {
-        self.about_token("expiring", at)
+    pub(crate) fn expiring(self, expires_at: Timestamp) -> Frame {
+        let expiring = Expiring {
+            r#type: ExpiringType,
+            expires_at,
+        };
+        self.say(ExpiringType::TEXT, &expiring)
     }
 
     /// The connection rests on another token now, which expires at that time.
-    pub(crate) fn refreshed(self, at: Timestamp) -> Frame {
-        self.about_token("refreshed", at)
+    pub(crate) fn refreshed(self, expires_at: Timestamp) -> Frame {
+        let refreshed = Refreshed {
+            r#type: RefreshedType,
+            expires_at,
+        };
+        self.say(RefreshedType::TEXT, &refreshed)
     }
 
-    fn about_token(self, kind: &str, at: Timestamp) -> Frame {
-        self.object(kind, 80, |text| {
-            text.extend_from_slice(br#","expires_at":""#);
-            at.push_to(text);
-            text.push(b'"');
-        })
-    }
-
-    /// One text for all that a user may not enter, whether it exists or not.
     pub(crate) fn access_denied(self, room: RoomText<'_>) -> Frame {
-        self.error_about("Access denied to room", room)
+        self.error(about_room::ACCESS_DENIED, Some(room))
     }
 
     pub(crate) fn too_many_rooms(self, room: RoomText<'_>) -> Frame {
-        self.error_about("Too many rooms", room)
-    }
-
-    fn error_about(self, message: &str, room: RoomText<'_>) -> Frame {
-        self.object("error", 64 + room.len(), |text| {
-            push_message(text, message);
-            room.push_to(text);
-        })
+        self.error(about_room::TOO_MANY, Some(room))
     }
 
     pub(crate) fn missing_room_id(self) -> Frame {
-        self.error("Missing room_id")
+        self.error(about_message::MISSING_ROOM_ID, None)
     }
 
-    /// One text for all that can be wrong with a token.
     pub(crate) fn invalid_token(self) -> Frame {
-        self.error("Invalid token")
+        self.error(about_message::INVALID_TOKEN, None)
     }
 
     /// The message before was not handled.
     pub(crate) fn rate_limited(self) -> Frame {
-        self.error("Rate limited")
+        self.error(about_message::RATE_LIMITED, None)
     }
 
     pub(crate) fn invalid_json(self) -> Frame {
-        self.error("Invalid JSON format")
+        self.error(about_message::INVALID_JSON, None)
     }
 
     pub(crate) fn unknown_type(self, kind: &str) -> Frame {
         let end = kind.floor_char_boundary(UNKNOWN_TYPE_BYTES_MAX);
-        self.error(&format!("Unknown message type: {}", &kind[..end]))
+        self.error(&format!("{UNKNOWN_TYPE}{}", &kind[..end]), None)
     }
 
-    fn error(self, message: &str) -> Frame {
-        self.object("error", 32 + message.len(), |text| push_message(text, message))
+    fn error(self, message: &str, room_id: Option<RoomText<'_>>) -> Frame {
+        let error = Error {
+            r#type: ErrorType,
+            message,
+            room_id,
+        };
+        self.say(ErrorType::TEXT, &error)
     }
 
-    fn object(self, kind: &str, capacity: usize, members: impl FnOnce(&mut Vec<u8>)) -> Frame {
-        self.form.frame(kind, self.acknowledgement, capacity, |text| {
-            text.extend_from_slice(br#"{"type":"#);
-            json::push_string(text, kind);
-            members(text);
-            text.push(b'}');
-        })
+    fn say(self, kind: &str, frame: &impl Serialize) -> Frame {
+        self.form.say(kind, self.acknowledgement, frame)
     }
 }
 
-fn push_message(text: &mut Vec<u8>, message: &str) {
-    text.extend_from_slice(br#","message":"#);
-    json::push_string(text, message);
+fn as_text<S: Serializer>(id: &ConnectionId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
-fn push_timestamp(text: &mut Vec<u8>, now: Timestamp) {
-    text.extend_from_slice(br#","timestamp":""#);
-    now.push_to(text);
-    text.push(b'"');
-}
-
-impl RoomText<'_> {
-    fn len(self) -> usize {
+impl Serialize for RoomText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            RoomText::Name(name) => name.len(),
-            RoomText::Sent(json) => json.get().len(),
-        }
-    }
-
-    fn push_to(self, text: &mut Vec<u8>) {
-        text.extend_from_slice(br#","room_id":"#);
-        match self {
-            RoomText::Name(name) => json::push_string(text, name),
-            RoomText::Sent(sent) => json::push_minified(text, sent),
+            RoomText::Name(name) => serializer.serialize_str(name),
+            RoomText::Sent(sent) if sent.get().starts_with('"') => sent.serialize(serializer),
+            // What is no text may have white space in it.
+            RoomText::Sent(sent) => RawValue::from_string(json::minify(sent))
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod access;
 mod answers;
+mod asyncapi;
 mod directory;
 mod encoding;
 mod form;
@@ -38,6 +39,7 @@ mod visible;
 mod warnings;
 
 pub use access::registry_rule;
+pub use asyncapi::asyncapi;
 pub use encoding::WorkflowsEncodings;
 pub use gateway::{Workflows, WorkflowsLimits, WorkflowsParts};
 pub use http::openapi;

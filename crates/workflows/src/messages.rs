@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tidings_access::ROOM_BYTES_MAX;
 use tidings_hub::RoomName;
+use tidings_transport::openapi::schema::{object, plain, string, word};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// A message of a client. Keys that it does not know are ignored.
 #[derive(Debug)]
@@ -90,6 +93,50 @@ impl<'a> ClientMessage<'a> {
             "refresh" => ClientMessage::Refresh(token_of(text)),
             _ => ClientMessage::Unknown(kind),
         }
+    }
+}
+
+/// The messages that [`ClientMessage::parse`] knows.
+pub(crate) mod schemas {
+    use super::{ObjectBuilder, ROOM_BYTES_MAX, Schema, Type, object, plain, string, word};
+
+    pub(crate) fn subscribe() -> Schema {
+        let snapshot = ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some("Whether to be shown how the room stands before it goes on."));
+        let recover = object().description(Some(
+            "Where one has come. There are no logs, so it is answered like `snapshot`.",
+        ));
+        about_room("subscribe")
+            .property("snapshot", snapshot)
+            .property("recover", recover)
+            .into()
+    }
+
+    pub(crate) fn unsubscribe() -> Schema {
+        about_room("unsubscribe").into()
+    }
+
+    pub(crate) fn ping() -> Schema {
+        of_type("ping").into()
+    }
+
+    pub(crate) fn refresh() -> Schema {
+        let token = string().description(Some("Another token of the same user."));
+        of_type("refresh")
+            .property("token", token)
+            .required("token")
+            .into()
+    }
+
+    fn about_room(kind: &str) -> ObjectBuilder {
+        let room =
+            plain(ROOM_BYTES_MAX).description(Some("`execution:ID`, `workflow:ID` or one's own `user:ID`."));
+        of_type(kind).property("room_id", room).required("room_id")
+    }
+
+    fn of_type(kind: &str) -> ObjectBuilder {
+        object().property("type", word(kind)).required("type")
     }
 }
 

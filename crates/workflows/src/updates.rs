@@ -4,42 +4,70 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use tidings_access::UserId;
 use tidings_hub::{Event, EventId, Gateway, Gateways, RoomName};
-use tidings_store::{Execution, ExecutionStatus, Node, Workflow, WorkflowChange, WorkflowId};
+use tidings_store::{Execution, ExecutionStatus, Node, NodeStatus, Workflow, WorkflowChange, WorkflowId};
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct ExecutionUpdate<'a> {
+/// The kinds of this gateway's events.
+pub(crate) const EXECUTION_UPDATE: &str = "execution_update";
+pub(crate) const NODE_UPDATE: &str = "node_update";
+pub(crate) const WORKFLOW_UPDATE: &str = "workflow_update";
+pub(crate) const NOTIFICATION: &str = "notification";
+/// The name of the first two.
+pub(crate) const STATUS_CHANGED: &str = "status_changed";
+
+/// How an execution stands.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExecutionUpdate<'a> {
     execution_id: &'a str,
     status: ExecutionStatus,
+    /// 0 to 100; never falls.
     #[serde(serialize_with = "whole_if_whole")]
+    #[schema(minimum = 0, maximum = 100)]
     progress_percentage: f64,
+    /// Nodes that have completed; skipped ones are not among them.
+    #[schema(format = Int64)]
     completed_nodes: u32,
+    /// How many there are; 0 as long as nobody said.
+    #[schema(format = Int64)]
     total_nodes: u32,
+    /// The node that was last reported to run.
+    #[schema(required = true)]
     current_node: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct NodeUpdate<'a> {
+/// How a node stands.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NodeUpdate<'a> {
     execution_id: &'a str,
     node_execution_id: &'a str,
     node_id: &'a str,
     node_name: &'a str,
-    status: &'a str,
+    status: NodeStatus,
+    /// What was said with the status.
+    #[schema(required = true)]
     message: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct WorkflowUpdate<'a> {
+/// A workflow that was changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkflowUpdate<'a> {
     workflow_id: &'a str,
+    #[schema(required = true)]
     name: Option<&'a str>,
+    /// Whatever the application keeps with it.
+    #[schema(value_type = Value, required = true)]
     data: Option<&'a RawValue>,
 }
 
-#[derive(Serialize)]
-struct ExecutionEnd<'a> {
+/// An execution that has ended.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExecutionEnd<'a> {
     execution_id: &'a str,
     workflow_id: &'a str,
     status: ExecutionStatus,
+    /// What was said with its end.
+    #[schema(required = true)]
     message: Option<&'a str>,
 }
 
@@ -53,7 +81,7 @@ pub(crate) fn execution(execution: &Execution, now: Timestamp) -> Event {
         current_node: execution.current_node.as_deref(),
     };
     let room = room("execution", execution.id.as_str());
-    event(room, "execution_update", "status_changed", json(&data), now)
+    event(room, EXECUTION_UPDATE, STATUS_CHANGED, json(&data), now)
 }
 
 pub(crate) fn node(node: &Node, now: Timestamp) -> Event {
@@ -62,14 +90,14 @@ pub(crate) fn node(node: &Node, now: Timestamp) -> Event {
         node_execution_id: &node.node_execution_id,
         node_id: node.node_id.as_str(),
         node_name: &node.node_name,
-        status: node.status.as_str(),
+        status: node.status,
         message: node.message.as_deref(),
     };
     let room = room("execution", node.execution_id.as_str());
     Event {
         // The members of a room may want the latest alone: of each node.
         key: Some(node.node_id.as_str().into()),
-        ..event(room, "node_update", "status_changed", json(&data), now)
+        ..event(room, NODE_UPDATE, STATUS_CHANGED, json(&data), now)
     }
 }
 
@@ -91,7 +119,12 @@ pub(crate) fn workflow_update(
         data,
     };
     let room = room("workflow", id.as_str());
-    event(room, "workflow_update", change.as_str(), json(&update), now)
+    event(room, WORKFLOW_UPDATE, change.as_str(), json(&update), now)
+}
+
+/// The name of the event that tells of an execution's end.
+pub(crate) fn end_name(status: ExecutionStatus) -> String {
+    format!("execution_{status}")
 }
 
 /// What the owner of an execution is told when it has ended.
@@ -102,10 +135,10 @@ pub(crate) fn execution_end(execution: &Execution, now: Timestamp) -> Event {
         status: execution.status,
         message: execution.message.as_deref(),
     };
-    let name = format!("execution_{}", execution.status);
+    let name = end_name(execution.status);
     event(
         room("user", execution.owner_id.as_str()),
-        "notification",
+        NOTIFICATION,
         &name,
         json(&data),
         now,
@@ -113,7 +146,7 @@ pub(crate) fn execution_end(execution: &Execution, now: Timestamp) -> Event {
 }
 
 pub(crate) fn notification(user: &UserId, name: &str, data: Box<RawValue>, now: Timestamp) -> Event {
-    event(room("user", user.as_str()), "notification", name, data, now)
+    event(room("user", user.as_str()), NOTIFICATION, name, data, now)
 }
 
 fn event(room: RoomName, kind: &str, name: &str, data: Box<RawValue>, now: Timestamp) -> Event {
@@ -153,7 +186,7 @@ fn whole_if_whole<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S
 
 #[cfg(test)]
 mod tests {
-    use tidings_store::{ExecutionId, NodeId, NodeStatus, OwnerId, WorkflowId};
+    use tidings_store::{ExecutionId, NodeId, OwnerId, WorkflowId};
 
     use super::*;
 

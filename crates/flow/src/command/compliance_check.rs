@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 use tidings_store::JobId;
+use tidings_transport::openapi::schema::object;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use crate::authentication::Principal;
@@ -20,8 +24,10 @@ pub(crate) struct Parameters {
     severity: Option<Severity>,
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
+/// The check that `compliance_check` began.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ComplianceCheckStarted)]
+pub(crate) struct Data<'a> {
     compliance: Check,
     message: &'a str,
 }
@@ -32,6 +38,16 @@ struct Summary<'a> {
     #[serde(flatten)]
     asked: Asked,
     message: &'a str,
+}
+
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        object()
+            .property("check_type", CheckType::schema())
+            .property("severity", Severity::schema())
+            .into()
+    }
 }
 
 impl Parameters {

@@ -39,9 +39,11 @@ pub(crate) struct Parameters {
     notes: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The lead that `create_lead` created.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Data<'a> {
+#[schema(as = LeadMade)]
+pub(crate) struct Data<'a> {
     lead_id: LeadId,
     lead: &'a Lead,
     message: &'a str,

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use tidings_store::{Actor, TenantId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::request::Request;
 use super::{Command, CommandName, Outcome};
@@ -15,25 +16,40 @@ use crate::flow::Flow;
 use crate::jobs::Unanswered;
 use crate::response::{Failure, Response};
 
-#[derive(Serialize)]
-struct Started<'a> {
+/// A command that is about to be carried out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CommandStarted)]
+pub(crate) struct Started<'a> {
     command: &'a str,
 }
 
-#[derive(Serialize)]
-struct Executed<'a> {
+/// A command that was carried out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CommandExecuted)]
+pub(crate) struct Executed<'a> {
     command: &'a str,
+    /// Those that were accepted.
+    #[schema(value_type = Object)]
     parameters: &'a Command,
+    /// A summary of the answer: a message, counts and ids.
+    #[schema(value_type = Object)]
     response: &'a RawValue,
+    /// Milliseconds.
     duration: u64,
 }
 
-#[derive(Serialize)]
-struct Completed<'a> {
+/// A command that has ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CommandCompleted)]
+pub(crate) struct Completed<'a> {
     command: &'a str,
+    /// Whether it ended well.
     success: bool,
+    /// Milliseconds.
     duration: u64,
+    /// Why it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     error: Option<&'static str>,
 }
 

@@ -4,6 +4,10 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use tidings_store::{Lead, LeadFilter, LeadSource, LeadStatus, TenantId};
+use tidings_transport::openapi::schema::{count, object};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use crate::flow::Flow;
@@ -26,9 +30,13 @@ pub(crate) struct Parameters {
     source: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
+/// What `get_leads` found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LeadsFound)]
+pub(crate) struct Data<'a> {
+    /// Newest first.
     leads: &'a [Lead],
+    /// How many match in all.
     total: u64,
     message: &'a str,
 }
@@ -38,6 +46,21 @@ struct Summary<'a> {
     count: usize,
     total: u64,
     message: &'a str,
+}
+
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        let limit = count()
+            .minimum(Some(*LIMITS.start()))
+            .maximum(Some(*LIMITS.end()))
+            .default(Some(LIMIT_DEFAULT.into()));
+        object()
+            .property("status", LeadStatus::schema())
+            .property("limit", limit)
+            .property("source", LeadSource::schema())
+            .into()
+    }
 }
 
 impl Parameters {

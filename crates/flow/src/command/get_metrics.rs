@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tidings_store::{LeadCounts, TenantId};
+use tidings_transport::openapi::schema::{count, object};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use crate::flow::Flow;
@@ -12,7 +16,7 @@ use crate::period::Period;
 use crate::response::Failure;
 
 /// What can be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MetricType {
     Leads,
@@ -30,8 +34,10 @@ pub(crate) struct Parameters {
     period: Option<Period>,
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
+/// What `get_metrics` counted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MetricsCounted)]
+pub(crate) struct Data<'a> {
     metrics: &'a Metrics,
     message: &'a str,
 }
@@ -44,7 +50,7 @@ struct Summary<'a> {
 }
 
 #[derive(Serialize)]
-struct Metrics {
+pub(crate) struct Metrics {
     r#type: MetricType,
     period: Period,
     #[serde(flatten)]
@@ -71,6 +77,35 @@ struct Group {
     total: u64,
     #[serde(flatten)]
     parts: BTreeMap<String, u64>,
+}
+
+/// Counts stand beside each other, and in groups where all are asked for.
+impl PartialSchema for Metrics {
+    fn schema() -> RefOr<Schema> {
+        let group = object().additional_properties(Some(count()));
+        let counts = AnyOfBuilder::new().item(count()).item(group);
+        object()
+            .property("type", MetricType::schema())
+            .required("type")
+            .property("period", Period::schema())
+            .required("period")
+            .property("total", count())
+            .required("total")
+            .additional_properties(Some(RefOr::T(counts.into())))
+            .into()
+    }
+}
+
+impl ToSchema for Metrics {}
+
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        object()
+            .property("metric_type", MetricType::schema())
+            .property("period", Period::schema())
+            .into()
+    }
 }
 
 impl Parameters {

@@ -3,6 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_store::{Lead, LeadSearch, LeadStatus, TenantId, TimeRange};
+use tidings_transport::openapi::schema::{object, string};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use super::get_leads::{LIMITS, STATUS};
@@ -23,9 +27,13 @@ pub(crate) struct Parameters {
     date_range: Option<DateRange>,
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
+/// What `search_leads` found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LeadsMatching)]
+pub(crate) struct Data<'a> {
+    /// The best first.
     leads: &'a [Lead],
+    /// How many match in all, exact up to 10,000.
     total: u64,
     query: &'a str,
     message: &'a str,
@@ -36,6 +44,21 @@ struct Summary<'a> {
     count: usize,
     total: u64,
     message: &'a str,
+}
+
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        let query = string()
+            .min_length(Some(1))
+            .max_length(Some(QUERY_CHARACTERS_MAX));
+        object()
+            .property("query", query)
+            .required("query")
+            .property("status", LeadStatus::schema())
+            .property("date_range", DateRange::schema())
+            .into()
+    }
 }
 
 impl Parameters {

@@ -3,7 +3,11 @@
 use serde::Serialize;
 use tidings_backup::BackupType;
 use tidings_store::{Actor, JobId, JobKind, JobPriority, NewJob};
+use tidings_transport::openapi::schema::object;
 use tidings_wire::time::Timestamp;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Outcome;
 use crate::authentication::Principal;
@@ -25,19 +29,35 @@ struct Asked {
     priority: JobPriority,
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
+/// The backup that `start_backup` began.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BackupStarted)]
+pub(crate) struct Data<'a> {
     backup: Backup,
     message: &'a str,
 }
 
-#[derive(Serialize)]
-struct Backup {
+/// A backup that goes on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BackupUnderWay)]
+pub(crate) struct Backup {
     id: JobId,
     r#type: BackupType,
     priority: JobPriority,
+    #[schema(pattern = "^started$")]
     status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
+}
+
+/// What [`Parameters::read`] takes.
+impl PartialSchema for Parameters {
+    fn schema() -> RefOr<Schema> {
+        object()
+            .property("backup_type", BackupType::schema())
+            .property("priority", JobPriority::schema())
+            .into()
+    }
 }
 
 impl Parameters {

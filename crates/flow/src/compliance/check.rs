@@ -1,13 +1,14 @@
 //! Which checks there are.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::report::{CouldNotRun, Findings};
 use super::subject::Subject;
 use super::{audit_log, backup, isolation, keys, leads, server};
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Severity {
     Low,
@@ -25,7 +26,7 @@ pub(crate) enum Area {
 }
 
 /// Which checks somebody asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CheckType {
     Gdpr,

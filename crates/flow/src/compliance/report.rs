@@ -5,6 +5,7 @@ use serde_json::Value;
 use tidings_backup::BackupError;
 use tidings_store::{JobId, StoreError};
 use tidings_wire::time::Timestamp;
+use utoipa::ToSchema;
 
 use super::check::{CheckType, Rule, Severity};
 
@@ -15,12 +16,13 @@ pub(super) const EXAMPLES_MAX: usize = 10;
 pub(super) type Findings = Vec<Finding>;
 
 /// Something that is not as it should be.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Finding {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Finding {
     check: &'static str,
     severity: Severity,
     message: String,
     /// Counts, ids and ages.
+    #[schema(value_type = Object)]
     evidence: Value,
     recommendation: &'static str,
 }
@@ -30,23 +32,26 @@ pub(super) struct Finding {
 pub(super) struct CouldNotRun(String);
 
 /// What became of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+#[schema(as = CheckOutcome)]
+pub(crate) enum Outcome {
     Passed,
     Findings,
     CouldNotRun,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Checked {
+/// What became of one check.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Checked {
     check: &'static str,
     outcome: Outcome,
 }
 
 /// How many findings of each severity there were, those included that the report leaves out.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Counts {
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[schema(as = FindingCounts)]
+pub(crate) struct Counts {
     critical: u32,
     high: u32,
     medium: u32,
@@ -54,13 +59,16 @@ struct Counts {
 }
 
 /// What became of all checks that were asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+#[schema(as = ComplianceResult)]
+pub(crate) struct Report {
     id: JobId,
     r#type: CheckType,
     severity: Severity,
+    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     completed_at: Timestamp,
     checks: Vec<Checked>,
     counts: Counts,

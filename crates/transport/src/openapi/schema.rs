@@ -110,3 +110,11 @@ pub fn count() -> ObjectBuilder {
 pub fn anything() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }
+
+/// The same text, unless it is one of these.
+pub fn but(string: ObjectBuilder, never: &[&str]) -> ObjectBuilder {
+    let words: Vec<serde_json::Value> = never.iter().map(|word| (*word).into()).collect();
+    // utoipa's schema has no such field.
+    let not = serde_json::json!({ "enum": words });
+    string.extensions(Some([("not", not)].into_iter().collect()))
+}
