@@ -139,6 +139,21 @@ class SocketIoListener extends Listener {
   end() { this.socket.disconnect(); }
 }
 
+/** On workflows a message is an event named by its type, with its other members as the argument. */
+class RoomsListener extends SocketIoListener {
+  static async open(...args) {
+    const listener = new RoomsListener(...args);
+    await listener.next(['connected'], 0);
+    return listener;
+  }
+
+  send(message, name = message.type) {
+    if (typeof message === 'string') return super.send(message, 'message');
+    const { type, ...members } = message;
+    return super.send(members, name ?? type);
+  }
+}
+
 describe('AsyncAPI', { timeout: 240_000 }, () => {
   let server;
   const listeners = [];
@@ -178,6 +193,7 @@ describe('AsyncAPI', { timeout: 240_000 }, () => {
   const onTasksStream = (user) => listen(StreamListener.open(channels.tasksStream, `${server.tasks.http}/sse?user_id=${user}`));
   const onWorkflows = (token, more = '') => listen(SocketListener.open(channels.workflows, `${server.workflows.ws}/api/v1/ws?token=${token}${more}`));
   const onWorkflowsStream = (token, more = '') => listen(StreamListener.open(channels.workflowsStream, `${server.workflows.http}/api/v1/sse?token=${token}${more}`));
+  const onRooms = (token, more = {}) => listen(RoomsListener.open(channels.workflowsSocketIo, server.workflows.http, { transports: ['websocket'], auth: { token, ...more } }));
   const onFlow = (key) => listen(SocketIoListener.open(channels.flow, server.flow.http, { transports: ['websocket'], extraHeaders: { 'x-tenant-key': key } }));
   const onPlain = (key) => listen(SocketListener.open(channels.flowPlain, `${server.flow.ws}/events`, { headers: { 'x-tenant-key': key } }));
 
@@ -230,17 +246,11 @@ describe('AsyncAPI', { timeout: 240_000 }, () => {
     channels.tasks.assertAllSeen();
   });
 
-  it('workflows: every message', async () => {
-    const user = 'gap-ann';
-    const [subscribe, unsubscribe, ping, refresh] = channels.workflows.requests;
+  /** All that is said on a socket of workflows; `beside` is told of what everybody is told. Its user's first token ends soon. */
+  async function talk(socket, beside, { user, token }) {
+    const [subscribe, unsubscribe, ping, refresh] = socket.channel.requests;
     const id = subscribe.example.room_id.replace('execution:', '');
-    for (const name of ['w1', 'w2', 'w3', 'w4']) assert.equal((await server.backend('PUT', `/api/v1/workflows/${name}`, { owner_id: user })).status, 201);
-    await server.backend('PUT', `/api/v1/executions/${id}`, { workflow_id: 'w1', total_nodes: 2 });
-    await server.backend('POST', `/api/v1/executions/${id}/nodes/n1/status`, { status: 'completed' });
-    const [token, soon] = [server.token(user), server.token(user, '--ttl', '30s')];
-    const socket = await onWorkflows(soon, '&warn=1');
-    const stream = await onWorkflowsStream(soon, '&warn=1&room=workflow:w1');
-    for (const listener of [socket, stream]) await listener.next(['expiring'], 0);
+    for (const listener of [socket, ...beside]) await listener.next(['expiring'], 0);
 
     const from = socket.got.length;
     assert.equal((await socket.ask(subscribe)).id, 'subscribed');
@@ -254,26 +264,62 @@ describe('AsyncAPI', { timeout: 240_000 }, () => {
     await socket.says('invalidJson', 'ping');
     await socket.says('unknownType', { type: 'dance' });
 
-    const [onSocket, onStream] = [socket, stream].map((listener) => listener.next(['workflowUpdate']));
+    const told = (id) => Promise.all([socket, ...beside].map((listener) => listener.next([id])));
+    let all = told('workflowUpdate');
     assert.equal((await socket.ask(subscribe, { type: 'subscribe', room_id: 'workflow:w1' })).id, 'subscribed');
     await server.backend('PUT', '/api/v1/workflows/w1', { owner_id: user, name: 'Support' });
-    await Promise.all([onSocket, onStream]);
+    await all;
     await socket.says('subscribed', { type: 'subscribe', room_id: 'workflow:w2' });
     await socket.says('tooManyRooms', { type: 'subscribe', room_id: 'workflow:w3' });
 
     const nodes = socket.next(['nodeUpdate']);
     await server.backend('POST', `/api/v1/executions/${id}/nodes/n2/status`, { status: 'running', message: 'Reading' });
     await nodes;
-    const ends = [socket, stream].map((listener) => listener.next(['executionEnded']));
+    all = told('executionEnded');
     await server.backend('POST', `/api/v1/executions/${id}/status`, { status: 'failed', message: 'No more ink' });
-    await Promise.all(ends);
-    const notes = [socket, stream].map((listener) => listener.next(['notification']));
+    await all;
+    all = told('notification');
     await server.backend('POST', `/api/v1/users/${user}/notifications`, { event: 'invited' });
-    await Promise.all(notes);
-    const others = [socket, stream].map((listener) => listener.next(['event']));
+    await all;
+    all = told('event');
     await server.publish({ room: `user:${user}`, kind: 'announcement', data: 7 });
-    await Promise.all(others);
+    await all;
     assert.equal((await socket.ask(unsubscribe)).id, 'unsubscribed');
+    await falls(socket, `user:${user}`, 'workflows');
+  }
+
+  /** Workflows of the user's and an execution that has begun, in the place of those that were there. */
+  async function begin(user, id) {
+    for (const name of ['w1', 'w2', 'w3', 'w4']) {
+      await server.backend('DELETE', `/api/v1/workflows/${name}`);
+      assert.equal((await server.backend('PUT', `/api/v1/workflows/${name}`, { owner_id: user })).status, 201);
+    }
+    await server.backend('PUT', `/api/v1/executions/${id}`, { workflow_id: 'w1', total_nodes: 2 });
+    await server.backend('POST', `/api/v1/executions/${id}/nodes/n1/status`, { status: 'completed' });
+  }
+
+  /** What a user who is fast is told, and one whose execution the store cannot show. */
+  async function fails(open, name) {
+    const fast = await open(server.token(`fast-${name}`));
+    const limited = fast.next(['rateLimited']);
+    for (let n = 0; n < 2 * MESSAGES_BURST; n += 1) fast.send({ type: 'ping' });
+    await limited;
+
+    const blind = await open(server.token(`blind-${name}`, '--claim', 'rooms=["execution:*"]'));
+    sql(server, 'ALTER TABLE execution RENAME TO execution_away');
+    const unknown = blind.next(['snapshotNotAvailable']);
+    blind.send({ type: 'subscribe', room_id: 'execution:away', snapshot: true });
+    await unknown;
+    sql(server, 'ALTER TABLE execution_away RENAME TO execution');
+  }
+
+  it('workflows: every message', async () => {
+    const user = 'gap-ann';
+    await begin(user, channels.workflows.requests[0].example.room_id.replace('execution:', ''));
+    const [token, soon] = [server.token(user), server.token(user, '--ttl', '30s')];
+    const socket = await onWorkflows(soon, '&warn=1');
+    const stream = await onWorkflowsStream(soon, '&warn=1&room=workflow:w1');
+    await talk(socket, [stream], { user, token });
 
     // Of an execution, nodes and its owner's change on the stream too.
     await server.backend('PUT', '/api/v1/executions/e2', { workflow_id: 'w2', total_nodes: 2 });
@@ -285,21 +331,21 @@ describe('AsyncAPI', { timeout: 240_000 }, () => {
     await server.backend('PUT', '/api/v1/executions/e2', { workflow_id: 'w2', owner_id: 'bob' });
     await lost;
 
-    await falls(socket, `user:${user}`, 'workflows');
     await falls(stream, `user:${user}`, 'workflows');
-
-    const fast = await onWorkflows(server.token('fast'));
-    const limited = fast.next(['rateLimited']);
-    for (let n = 0; n < 2 * MESSAGES_BURST; n += 1) fast.send({ type: 'ping' });
-    await limited;
-
-    const blind = await onWorkflows(server.token('blind', '--claim', 'rooms=["execution:*"]'));
-    sql(server, 'ALTER TABLE execution RENAME TO execution_away');
-    const unknown = blind.next(['snapshotNotAvailable']);
-    blind.send({ type: 'subscribe', room_id: 'execution:away', snapshot: true });
-    await unknown;
-    sql(server, 'ALTER TABLE execution_away RENAME TO execution');
+    await fails(onWorkflows, 'socket');
     channels.workflows.assertAllSeen();
+  });
+
+  it('workflows over Socket.IO: every event', async () => {
+    const user = 'gap-ben';
+    await begin(user, channels.workflowsSocketIo.requests[0].example.room_id.replace('execution:', ''));
+    const [token, soon] = [server.token(user), server.token(user, '--ttl', '30s')];
+    const socket = await onRooms(soon, { warn: 1 });
+    await talk(socket, [], { user, token });
+    await fails(onRooms, 'rooms');
+    const refused = await listen(new RoomsListener(channels.workflowsSocketIo, server.workflows.http, { transports: ['websocket'], auth: { token: 'no' } }));
+    await refused.next(['connectionRefused'], 0);
+    channels.workflowsSocketIo.assertAllSeen();
   });
 
   it('flow: every event on Socket.IO and every message of the plain WebSocket', async () => {

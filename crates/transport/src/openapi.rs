@@ -24,6 +24,8 @@ pub use merging::merged;
 pub const BEARER_TOKEN: &str = "bearerToken";
 /// The security scheme of a token in the query, where a client cannot set headers.
 pub const QUERY_TOKEN: &str = "queryToken";
+/// The security scheme of a token in the payload of a Socket.IO CONNECT.
+pub const CONNECT_TOKEN: &str = "connectToken";
 
 /// What stands before a WebSocket: what is no good handshake, and what the server has no room for.
 pub const UPGRADE: &[ProblemCode] = &[

@@ -1,12 +1,13 @@
-//! The AsyncAPI document: what is said on `/api/v1/ws` and `/api/v1/sse`.
+//! The AsyncAPI document: what is said on `/api/v1/ws`, `/api/v1/sse` and Socket.IO's namespace `/workflows`.
 
 use serde_json::value::RawValue;
 use tidings_hub::{ConnectionId, Encoding, Event, EventId, Gateway, Gateways};
 use tidings_store::{ExecutionStatus, WorkflowChange};
 use tidings_transport::asyncapi::{Channel, Document, Message, Request, closing, example, raw};
 use tidings_transport::openapi::schema::{anything, but, object, or_null, string, word, words};
-use tidings_transport::openapi::{BEARER_TOKEN, QUERY_TOKEN};
+use tidings_transport::openapi::{BEARER_TOKEN, CONNECT_TOKEN, QUERY_TOKEN};
 use tidings_wire::close_code::CloseCode;
+use tidings_wire::socketio::RESERVED_EVENTS;
 use tidings_wire::time::Timestamp;
 use tidings_wire::websocket::Frame;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -15,10 +16,11 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::encoding::{Gap, frame, frame_schema};
-use crate::form::Form;
+use crate::form::{Form, NAMESPACE};
 use crate::frames::{self, Frames, RoomText, UNKNOWN_TYPE, about_message, about_room};
 use crate::handshake::Warned;
 use crate::messages::schemas;
+use crate::socketio::{RefusalData, refusal};
 use crate::sse::Rooms;
 use crate::updates::{
     EXECUTION_UPDATE, ExecutionEnd, ExecutionUpdate, NODE_UPDATE, NOTIFICATION, NodeUpdate, STATUS_CHANGED,
@@ -38,6 +40,14 @@ Keys are exactly these, in the order of the examples. Unknown keys of a client's
 const SOCKET: &str = "\
 A WebSocket. Messages are text; a binary message is read like text. Messages of a client are answered in their order, and it \
 may send before it has read the first ones of the server.";
+const SOCKET_IO: &str = "\
+Socket.IO 5 over Engine.IO 4; the namespace stands in `x-socket.io`. A message is an event: its `name` is the event's name, which is \
+the `type`, and its payload the event's one argument. A client may also send the event `message` with a whole message of the WebSocket, \
+or its text. A client that asks for an acknowledgement gets the answer there, too; of a subscription with a state the last one. A CONNECT \
+that is refused is answered with a packet CONNECT_ERROR.
+
+A revoked token (4403) is told by leaving the namespace before the transport is closed, so that the stock client stops. Close \
+codes are those of the WebSocket; on polling the session ends with a packet `1`.";
 const STREAM: &str = "\
 An event stream (`text/event-stream`): each message is the `data` of an event without a name, but for `close`, which has its \
 name. `retry` lines say when to come back, comments are signs of life. The rooms are those of the query.";
@@ -83,6 +93,7 @@ impl IntoParams for StreamQuery {
 pub fn asyncapi() -> Document {
     let mut document = Document::new("workflows", env!("CARGO_PKG_VERSION"), ABOUT);
     document.add_tokens();
+    document.add_connect_token();
     document.collect::<frames::Connected>();
     document.collect::<frames::Subscribed<'_>>();
     document.collect::<frames::Unsubscribed<'_>>();
@@ -91,6 +102,7 @@ pub fn asyncapi() -> Document {
     document.collect::<frames::Expiring>();
     document.collect::<frames::Refreshed>();
     document.collect::<Gap>();
+    document.collect::<RefusalData>();
     document.collect::<ExecutionUpdate<'_>>();
     document.collect::<NodeUpdate<'_>>();
     document.collect::<WorkflowUpdate<'_>>();
@@ -101,9 +113,28 @@ pub fn asyncapi() -> Document {
             .sends(events())
             .sends(answers())
             .sends(errors())
-            .receives(requests())
+            .receives(requests(Form::Json))
             .security(SECURITY)
             .closes_with_all_but(NEVER),
+    );
+    let all = said()
+        .into_iter()
+        .chain(events())
+        .chain(answers())
+        .chain(errors());
+    document.add(
+        Channel::socket_io(
+            "workflowsSocketIo",
+            NAMESPACE,
+            "Workflow updates over Socket.IO",
+            SOCKET_IO,
+        )
+        .scope("workflowsSocketIo")
+        .sends(all.map(as_event))
+        .sends([refused()])
+        .receives(requests(Form::SocketIo))
+        .security([BEARER_TOKEN, CONNECT_TOKEN])
+        .closes_with_all_but(NEVER),
     );
     document.add(
         Channel::stream::<StreamQuery>(
@@ -342,33 +373,80 @@ fn events() -> [Message; 6] {
     ]
 }
 
-fn requests() -> [Request; 4] {
-    let room = format!(r#"{{"type":"subscribe","room_id":"{ROOM}","snapshot":true}}"#);
-    let unsubscribe = format!(r#"{{"type":"unsubscribe","room_id":"{ROOM}"}}"#);
+fn requests(form: Form) -> [Request; 4] {
+    let example = |kind: &str, members: &str| {
+        let separator = if members.is_empty() { "" } else { "," };
+        match form {
+            Form::Json => raw(&format!(r#"{{"type":"{kind}"{separator}{members}}}"#)),
+            Form::SocketIo => raw(&format!("{{{members}}}")),
+        }
+    };
+    let room = format!(r#""room_id":"{ROOM}""#);
+    let token = r#""token":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl""#;
     [
         Message::new(
             "subscribe",
             "Enter a room and, with `snapshot`, be shown how it stands: `subscribed`, the state as `executionUpdate` and `nodeUpdate`s, \
              `snapshotTaken`.",
-            schemas::subscribe(),
-            raw(&room),
+            schemas::subscribe(form),
+            example("subscribe", &format!(r#"{room},"snapshot":true"#)),
         )
-        .answered(&["subscribed",
+        .answered(&[
+            "subscribed",
             "snapshotTaken",
             "snapshotNotAvailable",
-            "accessDenied", "tooManyRooms", "missingRoomId", "rateLimited"]),
-        Message::new("unsubscribe", "Leave a room.", schemas::unsubscribe(), raw(&unsubscribe))
-            .answered(&["unsubscribed", "missingRoomId", "rateLimited"]),
-        Message::new("ping", "Are you there?", schemas::ping(), raw(r#"{"type":"ping"}"#))
+            "accessDenied",
+            "tooManyRooms",
+            "missingRoomId",
+            "rateLimited",
+        ]),
+        Message::new(
+            "unsubscribe",
+            "Leave a room.",
+            schemas::unsubscribe(form),
+            example("unsubscribe", &room),
+        )
+        .answered(&["unsubscribed", "missingRoomId", "rateLimited"]),
+        Message::new("ping", "Are you there?", schemas::ping(form), example("ping", ""))
             .answered(&["pong", "rateLimited"]),
         Message::new(
             "refresh",
             "Go on with another token.",
-            schemas::refresh(),
-            raw(r#"{"type":"refresh","token":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"}"#),
+            schemas::refresh(form),
+            example("refresh", token),
         )
         .answered(&["refreshed", "invalidToken", "rateLimited"]),
     ]
+}
+
+/// A message of the WebSocket as the event of its type.
+fn as_event(message: Message) -> Message {
+    let sent = message.example().get().to_owned();
+    let name = TYPES
+        .into_iter()
+        .find(|name| sent.starts_with(&format!(r#"{{"type":"{name}""#)));
+    match name {
+        Some(name) => message.named(name),
+        None => message
+            .named("*")
+            .other_than(&[&TYPES[..], &RESERVED_EVENTS[..]].concat()),
+    }
+}
+
+fn refused() -> Message {
+    let payload = object()
+        .property("message", string())
+        .required("message")
+        .property("data", Ref::from_schema_name(RefusalData::name()));
+    let refusal = refusal(CloseCode::InvalidToken);
+    let data = refusal
+        .data
+        .map_or_else(String::new, |data| format!(r#","data":{}"#, data.get()));
+    let example = raw(&format!(r#"{{"message":"{}"{data}}}"#, refusal.message));
+    let about = "The token opens nothing, or the namespace is another one: the data of `connect_error`.";
+    Message::new("connectionRefused", about, payload, example)
+        .named("connect_error")
+        .packet("CONNECT_ERROR")
 }
 
 /// An event as the gateway writes it.

@@ -9,6 +9,8 @@ use tidings_hub::RoomName;
 use tidings_transport::openapi::schema::{object, plain, string, word};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
+use crate::form::Form;
+
 /// A message of a client. Keys that it does not know are ignored.
 #[derive(Debug)]
 pub(crate) enum ClientMessage<'a> {
@@ -98,45 +100,49 @@ impl<'a> ClientMessage<'a> {
 
 /// The messages that [`ClientMessage::parse`] knows.
 pub(crate) mod schemas {
-    use super::{ObjectBuilder, ROOM_BYTES_MAX, Schema, Type, object, plain, string, word};
+    use super::{Form, ObjectBuilder, ROOM_BYTES_MAX, Schema, Type, object, plain, string, word};
 
-    pub(crate) fn subscribe() -> Schema {
+    pub(crate) fn subscribe(form: Form) -> Schema {
         let snapshot = ObjectBuilder::new()
             .schema_type(Type::Boolean)
             .description(Some("Whether to be shown how the room stands before it goes on."));
         let recover = object().description(Some(
             "Where one has come. There are no logs, so it is answered like `snapshot`.",
         ));
-        about_room("subscribe")
+        about_room("subscribe", form)
             .property("snapshot", snapshot)
             .property("recover", recover)
             .into()
     }
 
-    pub(crate) fn unsubscribe() -> Schema {
-        about_room("unsubscribe").into()
+    pub(crate) fn unsubscribe(form: Form) -> Schema {
+        about_room("unsubscribe", form).into()
     }
 
-    pub(crate) fn ping() -> Schema {
-        of_type("ping").into()
+    pub(crate) fn ping(form: Form) -> Schema {
+        of_type("ping", form).into()
     }
 
-    pub(crate) fn refresh() -> Schema {
+    pub(crate) fn refresh(form: Form) -> Schema {
         let token = string().description(Some("Another token of the same user."));
-        of_type("refresh")
+        of_type("refresh", form)
             .property("token", token)
             .required("token")
             .into()
     }
 
-    fn about_room(kind: &str) -> ObjectBuilder {
+    fn about_room(kind: &str, form: Form) -> ObjectBuilder {
         let room =
             plain(ROOM_BYTES_MAX).description(Some("`execution:ID`, `workflow:ID` or one's own `user:ID`."));
-        of_type(kind).property("room_id", room).required("room_id")
+        of_type(kind, form).property("room_id", room).required("room_id")
     }
 
-    fn of_type(kind: &str) -> ObjectBuilder {
-        object().property("type", word(kind)).required("type")
+    /// Over Socket.IO the type is the event's name.
+    fn of_type(kind: &str, form: Form) -> ObjectBuilder {
+        match form {
+            Form::Json => object().property("type", word(kind)).required("type"),
+            Form::SocketIo => object(),
+        }
     }
 }
 

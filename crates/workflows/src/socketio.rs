@@ -12,6 +12,7 @@ use tidings_access::Claims;
 use tidings_transport::bearer_token;
 use tidings_transport::socketio::{Acknowledge, Application, ConnectRequest, Event, Refusal, SocketHandle};
 use tidings_wire::close_code::CloseCode;
+use utoipa::ToSchema;
 
 use crate::Workflows;
 use crate::form::{Form, NAMESPACE};
@@ -50,8 +51,11 @@ struct Auth {
     is_to_be_warned: bool,
 }
 
-#[derive(Serialize)]
-struct RefusalData {
+/// What programs are told of a refusal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoomsRefusal)]
+pub(crate) struct RefusalData {
+    /// As in the table of close codes.
     code: &'static str,
 }
 
@@ -156,7 +160,7 @@ impl Auth {
 }
 
 /// By the codes of the table of close codes.
-fn refusal(code: CloseCode) -> Refusal {
+pub(crate) fn refusal(code: CloseCode) -> Refusal {
     Refusal {
         message: format!("authentication failed: {}", code.reason()),
         data: to_raw_value(&RefusalData { code: code.reason() }).ok(),

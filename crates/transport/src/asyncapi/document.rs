@@ -55,6 +55,13 @@ pub enum SecurityScheme {
         /// What it is.
         description: &'static str,
     },
+    /// A text that goes with the protocol's own opening.
+    ApiKey {
+        /// `user` or `password`
+        r#in: &'static str,
+        /// What it is.
+        description: &'static str,
+    },
     /// A text in a header or in the query.
     HttpApiKey {
         /// The header's or parameter's name.
@@ -145,6 +152,17 @@ impl Document {
                 name: "token",
                 r#in: "query",
                 description: "A user's token, for clients that cannot set headers.",
+            },
+        );
+    }
+
+    /// Adds `connectToken`, for namespaces of Socket.IO.
+    pub fn add_connect_token(&mut self) {
+        self.add_security(
+            crate::openapi::CONNECT_TOKEN,
+            SecurityScheme::ApiKey {
+                r#in: "user",
+                description: "A user's token in the payload of CONNECT: `auth: {token}`. With `warn: 1` beside it one is told before it expires.",
             },
         );
     }

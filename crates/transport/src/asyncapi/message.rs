@@ -82,6 +82,17 @@ impl Message {
         self.object.summary
     }
 
+    /// What it is called here.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// What it looks like.
+    pub fn example(&self) -> &RawValue {
+        let [Example { payload }] = &self.object.examples;
+        payload
+    }
+
     /// Its name for the protocol, where messages have one: a Socket.IO event's.
     #[must_use]
     pub fn named(mut self, name: &'static str) -> Message {
