@@ -172,9 +172,13 @@ impl<A: Application> Session<A> {
         let namespace: Arc<str> = Arc::from(&*packet.namespace);
         let handle = SocketHandle::new(self.connection.clone(), namespace.clone());
         let application = &self.shared.application;
-        let entered = if !application.serves(&namespace) {
-            Err(Refusal::invalid_namespace())
-        } else if self.namespaces.len() < self.shared.options.namespaces_max {
+        let entered = if self.namespaces.len() >= self.shared.options.namespaces_max {
+            self.shared
+                .transport
+                .counters()
+                .reached(Limit::NamespacesPerConnection);
+            Err(Refusal::new("Too many namespaces"))
+        } else if application.serves(&namespace) {
             let headers = self.headers.iter().cloned().collect::<HeaderMap>();
             let request = ConnectRequest {
                 namespace: &namespace,
@@ -186,11 +190,7 @@ impl<A: Application> Session<A> {
             };
             application.connect(request).await
         } else {
-            self.shared
-                .transport
-                .counters()
-                .reached(Limit::NamespacesPerConnection);
-            Err(Refusal::new("Too many namespaces"))
+            Err(Refusal::invalid_namespace())
         };
         let mut socket = match entered {
             Ok(socket) => socket,
