@@ -320,7 +320,7 @@ describe('the board', { timeout: 600_000 }, () => {
     await shows(page, ({ states }) => states.join() === 'runs open live,tasks off off,leads open live', WAIT_MS, 'two connections');
     const demo = await play(server, ['--executions', '1', '--pace', '1ms']);
     assert.equal((await demo.ended(RUN_MS)).code, 0, demo.log);
-    assert.match(demo.log, /^the tasks gateway is off; its part of the page stays empty$/m);
+    assert.match(demo.log, /^the tasks gateway is off, or not to be reached from here; its part of the page stays empty$/m);
     await shows(page, ({ runs, leads }) => `${runs[0]}`.includes('status-completed') && leads.NEW.length > 0, WAIT_MS, 'a run and leads');
     assert.deepEqual(errors(page), []);
   });

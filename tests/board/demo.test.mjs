@@ -1,5 +1,9 @@
 // `tidings demo`: what it says, what becomes of it when something goes wrong, and when it ends.
 import assert from 'node:assert/strict';
+import { execSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { Demo } from '../lib/demo.mjs';
 import { Inbox } from '../lib/inbox.mjs';
@@ -96,6 +100,23 @@ describe('tidings demo', { timeout: 300_000 }, () => {
     const demo = new Demo(server, []);
     assert.equal((await demo.ended(WAIT_MS)).code, 64, demo.log);
     assert.match(demo.log, /^tidings: the workflows gateway is off/);
+  });
+
+  it('speaks TLS with the certificate of docs/how-to/tls.md', async () => {
+    const page = readFileSync(new URL('../../docs/how-to/tls.md', import.meta.url), 'utf8');
+    const [command] = /^openssl req -x509 .*\\\n.*certificate\.pem$/m.exec(page);
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'tidings-certificate-'));
+    try {
+      execSync(command, { cwd: folder, stdio: 'ignore' });
+      const [certificate, key] = ['certificate.pem', 'key.pem'].map((name) => path.join(folder, name));
+      const both = path.join(folder, 'both.pem');
+      writeFileSync(both, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
+      const server = await start({ tls: { listeners: ['flow', 'tasks', 'workflows'], authority: { file: both, ca: readFileSync(certificate) } } });
+      const demo = await play(server, ['--executions', '1', '--pace', '1ms'], { TIDINGS__TLS__LISTENERS: 'flow,tasks,workflows', TIDINGS__TLS__CERTIFICATE: certificate, TIDINGS__TLS__KEY: key });
+      assert.equal((await demo.ended(RUN_MS)).code, 0, demo.log);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('speaks TLS', async () => {

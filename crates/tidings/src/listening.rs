@@ -31,7 +31,6 @@ impl Listening {
             _ => return,
         };
         addresses.push(address);
-        tracing::info!(gateway, %address, "listening");
     }
 
     /// Notes that a gateway speaks TLS.

@@ -61,6 +61,11 @@ pub(crate) fn run(loaded: &Loaded) -> Outcome {
             assembly.add_routes("workflows", board::routes(&listening));
         }
         for (listener, gateways) in listeners {
+            for gateway in &gateways {
+                for address in listener.local_addresses() {
+                    tracing::info!(gateway, %address, "listening");
+                }
+            }
             let serving = listener.serve(assembly.routes(&gateways), assembly.transport.clone());
             assembly.transport.spawn(async move {
                 if let Err(error) = serving.await {

@@ -49,7 +49,7 @@ pub enum DaprSettingsError {
 }
 
 /// Paths of the gateways, which share a listener with this route.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 14] = [
     "/openapi.json",
     "/asyncapi.json",
     "/sse",
@@ -62,6 +62,8 @@ const TAKEN: [&str; 12] = [
     "/ingest",
     "/api",
     "/socket.io",
+    "/board",
+    "/compliance",
 ];
 
 impl Default for DaprSettings {

@@ -95,7 +95,7 @@ impl Demo {
             .seed
             .unwrap_or_else(|| seed.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         let mut play = Play {
-            has_tasks: backend.has(running, Api::Tasks),
+            has_tasks: backend.has_page_of_tasks(running) && backend.has(running, Api::Tasks),
             has_leads: backend.has(running, Api::Flow),
             backend,
             story: Story::new(seed),
@@ -115,7 +115,13 @@ impl Demo {
                 }
                 Ok(())
             }
-            Err(Ending::Failed(failure)) => Err(failure),
+            Err(Ending::Failed(failure)) => {
+                // Nobody else would end it.
+                if let Some(run) = &play.run {
+                    run.cancel(&play.backend).await;
+                }
+                Err(failure)
+            }
         }
     }
 }
@@ -142,7 +148,7 @@ impl Play<'_> {
         for (gateway, is_there) in [("tasks", self.has_tasks), ("flow", self.has_leads)] {
             if !is_there {
                 say(format_args!(
-                    "the {gateway} gateway is off; its part of the page stays empty"
+                    "the {gateway} gateway is off, or not to be reached from here; its part of the page stays empty"
                 ))?;
             }
         }

@@ -191,7 +191,7 @@ impl<'a> Backend<'a> {
                 Err(trouble) => trouble,
             };
             let wait = trouble.wait.unwrap_or_default().max(backoff);
-            if asked.elapsed() + wait > self.patience {
+            if asked.elapsed().saturating_add(wait) > self.patience {
                 let (what, text) = (call.what, trouble.text);
                 let patience_s = self.patience.as_secs();
                 return Err(
@@ -252,6 +252,11 @@ impl<'a> Backend<'a> {
         let mut url = Url::parse(&base).ok()?;
         url.path_segments_mut().ok()?.extend(call.path);
         Some(url)
+    }
+
+    /// Whether the page has where to hear of tasks; they are posted elsewhere, if there is a listener for that.
+    pub(super) fn has_page_of_tasks(&self, running: &Running) -> bool {
+        running.base_url("tasks", self.config).is_some()
     }
 
     fn listener(&self, api: Api) -> &'static str {
