@@ -43,7 +43,7 @@ for (const database of DATABASES) {
       for (const [email, id] of acknowledged) assert.equal(byId.get(id)?.payload.email, email, `the acknowledged lead ${id}`);
 
       await until(async () => (await metric(server, 'tidings_outbox_length')) === 0, 30_000, 'an empty outbox');
-      const later = await metric(server, 'tidings_outbox_events_total{outcome="published_later"}');
+      const later = await metric(server, 'tidings_outbox_events_total{gateway="flow",outcome="published_later"}');
       await until(async () => (await second.created()).size === later, 5_000, 'everything that was published later');
       const after = await second.created();
       const untold = stored.filter(({ id }) => !before.has(id) && !after.has(id));
