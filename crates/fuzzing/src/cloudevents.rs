@@ -144,7 +144,7 @@ fn structured(event: &CloudEvent<'_>) -> String {
     }
     match &event.data {
         Data::None => {}
-        Data::Json(json) => members.push(format!("\"data\":{}", json.get())),
+        Data::Json(json) => members.push(format!("\"data\":{}", json.raw().get())),
         Data::Text(text) => members.push(format!("\"data\":{}", string(text))),
         Data::Binary(bytes) => members.push(format!("\"data_base64\":\"{}\"", STANDARD.encode(bytes))),
     }
@@ -155,7 +155,7 @@ fn describe(event: &CloudEvent<'_>) -> String {
     let raw = |json: &RawValue| json.get().to_owned();
     let data = match &event.data {
         Data::None => "none".to_owned(),
-        Data::Json(json) => format!("json {}", raw(json)),
+        Data::Json(json) => format!("json {}", raw(json.raw())),
         Data::Text(text) => format!("text {text:?}"),
         Data::Binary(bytes) => format!("binary {bytes:?}"),
     };

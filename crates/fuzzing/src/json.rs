@@ -2,9 +2,16 @@
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tidings_wire::json::{minify, push_minified, push_string};
+use tidings_wire::json::{Json, minify, push_minified, push_string};
 
 pub(crate) fn run(input: &[u8]) {
+    let scanned = Json::from_slice(input);
+    let parsed: Option<&RawValue> = serde_json::from_slice(input).ok();
+    assert_eq!(scanned.map(|json| json.raw().get()), parsed.map(RawValue::get));
+    if let Some(json) = scanned {
+        assert_eq!(json.minified().get(), minify(json.raw()));
+    }
+
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };

@@ -4,16 +4,15 @@ use crate::DropReason;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use tidings_wire::cloudevents::Data;
-use tidings_wire::json::{is_minified, minify, text};
+use tidings_wire::json::{Json, text};
 
 /// The object in `data`, minified; an empty one for none. A text or bytes whose content is a JSON object is that object: older publishers
 /// send it so.
 pub(crate) fn object(data: Data<'_>) -> Result<Cow<'_, RawValue>, DropReason> {
     match data {
         Data::None => parse("{}".as_bytes().into()),
-        Data::Json(json) => match text(json) {
+        Data::Json(json) => match text(json.raw()) {
             Some(text) => parse(into_bytes(text)),
-            None if json.get().starts_with('"') => Err(DropReason::NotJson),
             None => minified(json),
         },
         Data::Text(text) => parse(into_bytes(text)),
@@ -23,12 +22,13 @@ pub(crate) fn object(data: Data<'_>) -> Result<Cow<'_, RawValue>, DropReason> {
 
 fn parse(json: Cow<'_, [u8]>) -> Result<Cow<'_, RawValue>, DropReason> {
     match json {
-        Cow::Borrowed(json) => minified(serde_json::from_slice(json).map_err(|_| DropReason::NotJson)?),
-        Cow::Owned(json) => {
-            let object = minified(serde_json::from_slice(&json).map_err(|_| DropReason::NotJson)?)?;
-            Ok(Cow::Owned(object.into_owned()))
-        }
+        Cow::Borrowed(json) => read(json),
+        Cow::Owned(json) => Ok(Cow::Owned(read(&json)?.into_owned())),
     }
+}
+
+fn read(json: &[u8]) -> Result<Cow<'_, RawValue>, DropReason> {
+    minified(Json::from_slice(json).ok_or(DropReason::NotJson)?)
 }
 
 fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
@@ -38,15 +38,12 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-fn minified(json: &RawValue) -> Result<Cow<'_, RawValue>, DropReason> {
-    if !json.get().starts_with('{') {
-        return Err(DropReason::NotJson);
+fn minified(json: Json<'_>) -> Result<Cow<'_, RawValue>, DropReason> {
+    if json.raw().get().starts_with('{') {
+        Ok(json.minified())
+    } else {
+        Err(DropReason::NotJson)
     }
-    if is_minified(json) {
-        return Ok(Cow::Borrowed(json));
-    }
-    let minified = RawValue::from_string(minify(json)).map_err(|_| DropReason::NotJson)?;
-    Ok(Cow::Owned(minified))
 }
 
 #[cfg(test)]
@@ -54,7 +51,7 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> Data<'_> {
-        Data::Json(serde_json::from_str(text).unwrap())
+        Data::Json(Json::from_slice(text.as_bytes()).unwrap())
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! JSON as text: written byte by byte, and taken apart without spelling anew what is in it.
 
 mod collect;
-mod member;
+mod extent;
+mod members;
+mod raw;
 mod scan;
 
 use std::borrow::Cow;
@@ -9,8 +11,10 @@ use std::borrow::Cow;
 use scan::string_end;
 use serde_json::value::RawValue;
 
-pub(crate) use collect::{CollectError, Value, array_items, each_member};
-pub use member::member;
+pub(crate) use collect::{CollectError, array_items};
+pub use members::member;
+pub(crate) use members::{Value, each_member};
+pub use raw::Json;
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_string(output: &mut Vec<u8>, text: &str) {
@@ -55,11 +59,6 @@ pub fn text(json: &RawValue) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)
-}
-
-/// Whether [`minify`] would leave it as it is.
-pub fn is_minified(json: &RawValue) -> bool {
-    run_length(json.get()) == json.get().len()
 }
 
 /// The same JSON without insignificant white space; keys, their order and the spelling of numbers stay.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::error::Error;
 use super::event::{CloudEvent, Data, ExtensionValue};
+use crate::json::Value;
 use crate::time::Timestamp;
 
 /// Attributes of one event, far above what the specification and its extensions define.
@@ -26,7 +27,37 @@ pub(super) struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     /// Takes an attribute that is not null.
     pub(super) fn set(&mut self, name: Cow<'a, str>, value: ExtensionValue<'a>) -> Result<(), Error> {
-        let core = match &*name {
+        let Some(attribute) = self.core(&name) else {
+            if name == "data" || !is_attribute_name(&name) {
+                return Err(Error::invalid_name(&name));
+            }
+            return self.set_extension(name, value);
+        };
+        match value {
+            ExtensionValue::Text(text) => set_once(attribute, name, text),
+            _ => Err(Error::invalid_value(&name)),
+        }
+    }
+
+    /// Takes a member of the JSON format: null means absent, and a name that no attribute can have means nothing.
+    pub(super) fn set_member(&mut self, name: Cow<'a, str>, value: Value<'a>) -> Result<(), Error> {
+        if value.is_null() {
+            return Ok(());
+        }
+        if let Some(attribute) = self.core(&name) {
+            let text = value.text().ok_or_else(|| Error::invalid_value(&name))?;
+            return set_once(attribute, name, text);
+        }
+        if !is_attribute_name(&name) {
+            return Ok(());
+        }
+        let value = extension_value(&name, value)?;
+        self.set_extension(name, value)
+    }
+
+    /// The place of an attribute that the specification names.
+    fn core(&mut self, name: &str) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match name {
             "id" => &mut self.id,
             "source" => &mut self.source,
             "specversion" => &mut self.specversion,
@@ -35,21 +66,11 @@ impl<'a> Attributes<'a> {
             "time" => &mut self.time,
             "dataschema" => &mut self.dataschema,
             "datacontenttype" => &mut self.datacontenttype,
-            _ => return self.set_extension(name, value),
-        };
-        let ExtensionValue::Text(text) = value else {
-            return Err(Error::invalid_value(&name));
-        };
-        match core.replace(text) {
-            None => Ok(()),
-            Some(_) => Err(Error::Duplicate(name.into_owned())),
-        }
+            _ => return None,
+        })
     }
 
     fn set_extension(&mut self, name: Cow<'a, str>, value: ExtensionValue<'a>) -> Result<(), Error> {
-        if name == "data" || !is_attribute_name(&name) {
-            return Err(Error::invalid_name(&name));
-        }
         if self.extensions.len() == ATTRIBUTES_MAX {
             return Err(Error::TooManyAttributes);
         }
@@ -85,6 +106,30 @@ impl<'a> Attributes<'a> {
             extensions: self.extensions,
         })
     }
+}
+
+fn set_once<'a>(
+    attribute: &mut Option<Cow<'a, str>>,
+    name: Cow<'a, str>,
+    text: Cow<'a, str>,
+) -> Result<(), Error> {
+    match attribute.replace(text) {
+        None => Ok(()),
+        Some(_) => Err(Error::Duplicate(name.into_owned())),
+    }
+}
+
+fn extension_value<'a>(name: &str, value: Value<'a>) -> Result<ExtensionValue<'a>, Error> {
+    Ok(match value {
+        Value::String { .. } => ExtensionValue::Text(value.text().ok_or_else(|| Error::invalid_value(name))?),
+        Value::Scalar("true") => ExtensionValue::Boolean(true),
+        Value::Scalar("false") => ExtensionValue::Boolean(false),
+        Value::Scalar(number) => match number.parse() {
+            Ok(number) => ExtensionValue::Integer(number),
+            Err(_) => ExtensionValue::Other(value.json().raw()),
+        },
+        Value::Composite { .. } => ExtensionValue::Other(value.json().raw()),
+    })
 }
 
 /// Whether this can be the name of an attribute: a-z and 0-9.

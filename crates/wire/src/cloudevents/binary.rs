@@ -7,6 +7,7 @@ use super::attributes::Attributes;
 use super::error::Error;
 use super::event::{CloudEvent, Data, ExtensionValue};
 use super::media::{is_json, is_text};
+use crate::json::Json;
 
 impl<'a> CloudEvent<'a> {
     /// Reads a request's headers and body. Headers without the prefix `ce-` are passed over.
@@ -78,9 +79,7 @@ fn data<'a>(content_type: Option<&str>, body: &'a [u8]) -> Result<Data<'a>, Erro
         return Ok(Data::None);
     }
     if content_type.is_some_and(is_json) {
-        return serde_json::from_slice(body)
-            .map(Data::Json)
-            .map_err(|_| Error::InvalidJson);
+        return Json::from_slice(body).map(Data::Json).ok_or(Error::InvalidJson);
     }
     match std::str::from_utf8(body) {
         Ok(text) if content_type.is_some_and(is_text) => Ok(Data::Text(text.into())),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::json::Json;
 use crate::time::Timestamp;
 
 /// A `CloudEvent` of version 1.0.
@@ -36,7 +37,7 @@ pub enum Data<'a> {
     #[default]
     None,
     /// JSON as it was spelled. A JSON string is a string, whatever its text looks like.
-    Json(&'a RawValue),
+    Json(Json<'a>),
     /// Text of a content type other than JSON.
     Text(Cow<'a, str>),
     /// Bytes: `data_base64`, or a body of another content type.

@@ -58,6 +58,10 @@ fn has_all<'a>(
 
 /// Whether a media type is JSON: `*/json` or `*/*+json`, parameters aside.
 pub fn is_json(media_type: &str) -> bool {
+    // What most events say.
+    if media_type == "application/json" {
+        return true;
+    }
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let Some((_, subtype)) = essence.split_once('/') else {
         return false;

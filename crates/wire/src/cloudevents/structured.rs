@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{ATTRIBUTES_MAX, Attributes, is_attribute_name};
+use super::attributes::{ATTRIBUTES_MAX, Attributes};
 use super::error::Error;
-use super::event::{CloudEvent, Data, ExtensionValue};
+use super::event::{CloudEvent, Data};
 use super::media::is_json;
 use crate::json::{CollectError, Value, array_items, each_member};
 use base64::Engine as _;
@@ -62,34 +62,13 @@ impl<'a> Members<'a> {
         let previous = match &*name {
             "data" => self.data.replace(value),
             "data_base64" => self.data_base64.replace(value),
-            name if !is_attribute_name(name) => None,
-            _ => {
-                return match attribute_value(&name, value)? {
-                    Some(value) => self.attributes.set(name, value),
-                    None => Ok(()),
-                };
-            }
+            _ => return self.attributes.set_member(name, value),
         };
         match previous {
             Some(_) => Err(Error::Duplicate(name.into_owned())),
             None => Ok(()),
         }
     }
-}
-
-/// The value of an attribute; `None` for null, which means absent.
-fn attribute_value<'a>(name: &str, value: Value<'a>) -> Result<Option<ExtensionValue<'a>>, Error> {
-    Ok(Some(match value {
-        Value::String { .. } => ExtensionValue::Text(value.text().ok_or_else(|| Error::invalid_value(name))?),
-        Value::Scalar("null") => return Ok(None),
-        Value::Scalar("true") => ExtensionValue::Boolean(true),
-        Value::Scalar("false") => ExtensionValue::Boolean(false),
-        Value::Scalar(number) => match number.parse() {
-            Ok(number) => ExtensionValue::Integer(number),
-            Err(_) => ExtensionValue::Other(value.raw()),
-        },
-        Value::Composite(json) => ExtensionValue::Other(json),
-    }))
 }
 
 fn data<'a>(
@@ -108,8 +87,8 @@ fn data<'a>(
                 .map_err(|_| Error::InvalidBase64)
         }
         (None, None) => Ok(Data::None),
-        (Some(data), None) if content_type.is_none_or(is_json) => Ok(Data::Json(data.raw())),
+        (Some(data), None) if content_type.is_none_or(is_json) => Ok(Data::Json(data.json())),
         // Data that should be a text but is none is kept as what it is.
-        (Some(data), None) => Ok(data.text().map_or_else(|| Data::Json(data.raw()), Data::Text)),
+        (Some(data), None) => Ok(data.text().map_or_else(|| Data::Json(data.json()), Data::Text)),
     }
 }

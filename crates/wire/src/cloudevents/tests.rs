@@ -8,7 +8,7 @@ use super::{CloudEvent, Data, ExtensionValue};
 fn describe(event: &CloudEvent<'_>) -> String {
     match &event.data {
         Data::None => "none".to_owned(),
-        Data::Json(json) => format!("json {json}"),
+        Data::Json(json) => format!("json {}", json.raw()),
         Data::Text(text) => format!("text {text}"),
         Data::Binary(bytes) => format!("binary {bytes:?}"),
     }
