@@ -14,9 +14,14 @@ pub(super) struct Date {
 impl Date {
     /// A date only if the calendar has it.
     pub(super) fn new(year: i64, month: i64, day: i64) -> Option<Self> {
-        let date = Self { year, month, day };
-        let exists = (1..=12).contains(&month) && (1..=31).contains(&day);
-        (exists && Self::from_days(date.days_since_epoch()) == date).then_some(date)
+        let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            2 => 28 + i64::from(is_leap_year),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        (1..=days).contains(&day).then_some(Self { year, month, day })
     }
 
     pub(super) const fn days_since_epoch(self) -> i64 {
