@@ -4,36 +4,30 @@ mod accepted;
 
 use accepted::Accepted;
 use parking_lot::Mutex;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// Events that a window may be over.
+const EVENTS_MAX: usize = 1 << 26;
 
 /// The events accepted lately, by source and id; bounded in number and in age.
 ///
 /// Invariant: an id is remembered only once its event was accepted. While it is being published, others with the same
 /// id wait for what becomes of it.
 pub struct Window {
-    events_max: usize,
     age_max: Duration,
-    hashers: [RandomState; 2],
+    hasher: RandomState,
     events: Mutex<Events>,
     /// Told when an event in flight was accepted or given up and somebody waits for that.
     settled: Notify,
 }
 
-/// Source and id under two secret keys: 16 bytes, however long the texts are.
+/// Source and id under a secret key: 16 bytes, however long the texts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u64; 2]);
 
-impl Fingerprint {
-    /// It is a hash already, under a key that nobody knows.
-    fn hash(self) -> u64 {
-        self.0[0]
-    }
-}
-
-#[derive(Default)]
 struct Events {
     /// Those being published. Few: as many as there are publishers.
     in_flight: Vec<Fingerprint>,
@@ -58,21 +52,29 @@ pub struct Reservation<'a> {
 }
 
 impl Window {
-    /// A window over the last `events_max` events, 1 to 2^32 - 1, none older than `age_max`.
+    /// A window over the last `events_max` events, 1 to 2^26, none older than `age_max`.
     pub fn new(events_max: usize, age_max: Duration) -> Window {
+        let events = Events {
+            in_flight: Vec::new(),
+            accepted: Accepted::new(events_max.clamp(1, EVENTS_MAX)),
+            has_waiters: false,
+        };
         Window {
-            events_max: events_max.clamp(1, u32::MAX as usize),
             age_max,
-            hashers: [RandomState::new(), RandomState::new()],
-            events: Mutex::default(),
+            hasher: RandomState::new(),
+            events: Mutex::new(events),
             settled: Notify::new(),
         }
     }
 
     /// What stands for an event in this window.
     pub fn fingerprint(&self, source: &str, id: &str) -> Fingerprint {
-        let hash = |hasher: &RandomState| hasher.hash_one((source, id));
-        Fingerprint(self.hashers.each_ref().map(hash))
+        let mut hasher = self.hasher.build_hasher();
+        (source, id).hash(&mut hasher);
+        let half = hasher.finish();
+        // One byte more makes another hash of the same texts.
+        hasher.write_u8(0);
+        Fingerprint([half, hasher.finish()])
     }
 
     /// Asks for an event. Waits while another one with the same source and id is in flight. Cancel safe.
@@ -134,9 +136,6 @@ impl Drop for Reservation<'_> {
         if self.is_accepted {
             let now = Instant::now();
             events.accepted.forget_older_than(self.window.age_max, now);
-            if events.accepted.len() >= self.window.events_max {
-                events.accepted.forget_oldest();
-            }
             events.accepted.insert(self.fingerprint, now);
         }
         let has_waiters = std::mem::take(&mut events.has_waiters);
