@@ -1,15 +1,17 @@
 //! Events: immutable facts published to rooms.
 
 use crate::{ConnectionId, RoomName};
+use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::SystemTime;
 use thiserror::Error;
 use tidings_wire::time::Timestamp;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 /// An immutable fact for the members of some rooms.
 #[derive(Clone, Debug)]
@@ -50,15 +52,26 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventId(Uuid);
 
+/// The order of ids of the same millisecond.
+static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
 /// A text that is no event id.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("an event id is `evt_` followed by a UUID")]
 pub struct EventIdError;
 
 impl EventId {
-    /// A new id, ordered by time.
+    /// A new id for an event of this moment.
     pub fn generate() -> EventId {
-        EventId(Uuid::now_v7())
+        EventId::generate_at(SystemTime::now().into())
+    }
+
+    /// A new id for an event of `time`. Ids are ordered by time, and those of one time in the order they were made in.
+    pub fn generate_at(time: Timestamp) -> EventId {
+        let millis = u64::try_from(time.as_millis()).unwrap_or_default();
+        let nanos = (millis % 1_000) as u32 * 1_000_000;
+        let time = uuid::Timestamp::from_unix(&*ORDER.lock(), millis / 1_000, nanos);
+        EventId(Uuid::new_v7(time))
     }
 }
 

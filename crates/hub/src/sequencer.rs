@@ -1,8 +1,8 @@
 //! One order per room, and the directory of which shards have members.
 
 use crate::RoomName;
+use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 /// Stripes; publishes to rooms of different stripes do not wait for each other.
@@ -26,7 +26,8 @@ impl ShardSet {
     }
 }
 
-type Stripe = HashMap<RoomName, ShardSet>;
+/// Rooms with members, by the hash that says which stripe they are in.
+type Stripe = HashTable<(RoomName, ShardSet)>;
 
 /// Gives publishes to a room their place: whoever holds the room's stripe puts its event into all mailboxes before
 /// the next one may.
@@ -51,11 +52,13 @@ impl Sequencer {
     /// can be handed over. It must not block.
     pub(crate) fn in_order(&self, rooms: &[RoomName], hand_over: impl FnOnce(ShardSet)) {
         if let [room] = rooms {
-            let stripe = self.stripes[self.stripe_of(room)].lock();
-            hand_over(stripe.get(room).copied().unwrap_or_default());
+            let hash = self.hash_of(room);
+            let stripe = self.stripes[stripe_of(hash)].lock();
+            hand_over(members(&stripe, hash, room).unwrap_or_default());
             return;
         }
-        let mut order: Vec<usize> = rooms.iter().map(|room| self.stripe_of(room)).collect();
+        let hashes: Vec<u64> = rooms.iter().map(|room| self.hash_of(room)).collect();
+        let mut order: Vec<usize> = hashes.iter().copied().map(stripe_of).collect();
         order.sort_unstable();
         order.dedup();
         let held: Vec<(usize, MutexGuard<'_, Stripe>)> = order
@@ -63,13 +66,12 @@ impl Sequencer {
             .map(|place| (place, self.stripes[place].lock()))
             .collect();
         let mut shards = ShardSet::default();
-        for room in rooms {
-            let place = self.stripe_of(room);
-            let members = held
+        for (room, hash) in rooms.iter().zip(hashes) {
+            let found = held
                 .iter()
-                .find(|(held, _)| *held == place)
-                .and_then(|(_, stripe)| stripe.get(room));
-            shards.0 |= members.copied().unwrap_or_default().0;
+                .find(|(held, _)| *held == stripe_of(hash))
+                .and_then(|(_, stripe)| members(stripe, hash, room));
+            shards.0 |= found.unwrap_or_default().0;
         }
         hand_over(shards);
     }
@@ -78,24 +80,33 @@ impl Sequencer {
     /// for nothing that was published before. Of several only [`Self::in_order`] can tell, at one point of all their orders.
     pub(crate) fn may_have_members(&self, rooms: &[RoomName]) -> bool {
         match rooms {
-            [room] => self.stripes[self.stripe_of(room)].lock().contains_key(room),
+            [room] => {
+                let hash = self.hash_of(room);
+                members(&self.stripes[stripe_of(hash)].lock(), hash, room).is_some()
+            }
             _ => true,
         }
     }
 
     /// Says that `shard` has its first member of `room`. Events handed over from now on reach it.
     pub(crate) fn enter(&self, room: &RoomName, shard: usize) {
-        let mut stripe = self.stripes[self.stripe_of(room)].lock();
-        stripe.entry(room.clone()).or_default().0 |= 1 << shard;
+        let hash = self.hash_of(room);
+        let mut stripe = self.stripes[stripe_of(hash)].lock();
+        let is_it = |(name, _): &(RoomName, ShardSet)| name == room;
+        let entry = stripe.entry(hash, is_it, |(name, _)| self.hash_of(name));
+        let mut entry = entry.or_insert_with(|| (room.clone(), ShardSet::default()));
+        entry.get_mut().1.0 |= 1 << shard;
     }
 
     /// Says that `shard` has no members of `room` any more.
     pub(crate) fn exit(&self, room: &RoomName, shard: usize) {
-        let mut stripe = self.stripes[self.stripe_of(room)].lock();
-        if let Some(shards) = stripe.get_mut(room) {
+        let hash = self.hash_of(room);
+        let mut stripe = self.stripes[stripe_of(hash)].lock();
+        if let Ok(mut entry) = stripe.find_entry(hash, |(name, _)| name == room) {
+            let shards = &mut entry.get_mut().1;
             shards.0 &= !(1 << shard);
             if shards.0 == 0 {
-                stripe.remove(room);
+                entry.remove();
             }
         }
     }
@@ -105,9 +116,19 @@ impl Sequencer {
         self.stripes.iter().map(|stripe| stripe.lock().len()).sum()
     }
 
-    fn stripe_of(&self, room: &RoomName) -> usize {
-        self.hasher.hash_one(room) as usize % STRIPES
+    fn hash_of(&self, room: &RoomName) -> u64 {
+        self.hasher.hash_one(room)
     }
+}
+
+/// By bits that do not say where in the stripe's table a room is: that takes the lowest and the seven highest.
+fn stripe_of(hash: u64) -> usize {
+    (hash >> 32) as usize % STRIPES
+}
+
+fn members(stripe: &Stripe, hash: u64, room: &RoomName) -> Option<ShardSet> {
+    let found = stripe.find(hash, |(name, _)| name == room);
+    found.map(|(_, shards)| *shards)
 }
 
 #[cfg(test)]
@@ -118,7 +139,7 @@ mod tests {
         RoomName::new(name).unwrap()
     }
 
-    fn members(sequencer: &Sequencer, rooms: &[RoomName]) -> Vec<usize> {
+    fn shards(sequencer: &Sequencer, rooms: &[RoomName]) -> Vec<usize> {
         let mut found = Vec::new();
         sequencer.in_order(rooms, |shards| found.extend(shards.iter()));
         found
@@ -128,17 +149,14 @@ mod tests {
     fn the_directory_follows_enter_and_exit() {
         let sequencer = Sequencer::new();
         let (a, b) = (room("a"), room("b"));
-        assert_eq!(members(&sequencer, std::slice::from_ref(&a)), Vec::<usize>::new());
+        assert_eq!(shards(&sequencer, std::slice::from_ref(&a)), Vec::<usize>::new());
         sequencer.enter(&a, 3);
         sequencer.enter(&a, 63);
         sequencer.enter(&b, 0);
-        assert_eq!(members(&sequencer, std::slice::from_ref(&a)), [3, 63]);
-        assert_eq!(
-            members(&sequencer, &[a.clone(), b.clone(), a.clone()]),
-            [0, 3, 63]
-        );
+        assert_eq!(shards(&sequencer, std::slice::from_ref(&a)), [3, 63]);
+        assert_eq!(shards(&sequencer, &[a.clone(), b.clone(), a.clone()]), [0, 3, 63]);
         sequencer.exit(&a, 3);
         sequencer.exit(&a, 63);
-        assert_eq!(members(&sequencer, &[a, b]), [0]);
+        assert_eq!(shards(&sequencer, &[a, b]), [0]);
     }
 }
