@@ -74,6 +74,26 @@ pub enum Received<'a> {
     Unreadable(DropReason),
 }
 
+impl<'a> Received<'a> {
+    /// Takes the data out, as the object that clients get.
+    pub(crate) fn take_data(&mut self) -> Result<Cow<'a, RawValue>, DropReason> {
+        let data = match self {
+            Received::CloudEvent(event) => &mut event.data,
+            Received::Bare(data) => data,
+            Received::Unreadable(reason) => return Err(*reason),
+        };
+        payload::object(std::mem::take(data))
+    }
+
+    /// The envelope, if it came in one.
+    pub(crate) fn envelope(&self) -> Option<&CloudEvent<'a>> {
+        match self {
+            Received::CloudEvent(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
 /// Who keeps what is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadLetters {
@@ -197,23 +217,25 @@ impl Ingest {
         &self,
         source: Cow<'static, str>,
         topic: Option<&str>,
-        received: Received<'_>,
+        mut received: Received<'_>,
     ) -> Result<Arrival, DropReason> {
-        let (envelope, data) = open(received)?;
+        let data = received.take_data()?;
+        let envelope = received.envelope();
         let destination = self.routes.route(Routable {
             topic,
-            envelope: envelope.as_ref(),
+            envelope,
             data: &data,
         })?;
+        let time = self.clock.now();
         let event = Event {
-            id: EventId::generate(),
+            id: EventId::generate_at(time),
             rooms: destination.rooms,
             kind: destination.kind.clone(),
             name: None,
             key: None,
             gateways: destination.gateways,
             data: data.into_owned(),
-            time: self.clock.now(),
+            time,
             exclude: Vec::new(),
             source,
         };
@@ -307,21 +329,6 @@ struct Arrival {
     event: Event,
     /// What tells a `CloudEvent` from others.
     fingerprint: Option<Fingerprint>,
-}
-
-/// An event's envelope, now without data, and the data as the object that clients get.
-pub(crate) fn open(
-    received: Received<'_>,
-) -> Result<(Option<CloudEvent<'_>>, Cow<'_, RawValue>), DropReason> {
-    let (envelope, data) = match received {
-        Received::CloudEvent(mut event) => {
-            let data = std::mem::take(&mut event.data);
-            (Some(event), data)
-        }
-        Received::Bare(data) => (None, data),
-        Received::Unreadable(reason) => return Err(reason),
-    };
-    Ok((envelope, payload::object(data)?))
 }
 
 #[cfg(test)]

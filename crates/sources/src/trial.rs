@@ -2,7 +2,6 @@
 
 use crate::DropReason;
 use crate::envelope::unlabelled;
-use crate::ingest::open;
 use crate::route::{Condition, Destination, Routable, Routes};
 
 /// What the rules make of an event.
@@ -29,12 +28,13 @@ impl<'r> Trial<'r> {
     /// Tries the rules on an event, a `CloudEvent` in JSON or its data alone, that came from this topic.
     pub fn of(routes: &'r Routes, topic: Option<&str>, event: &[u8]) -> Trial<'r> {
         let mut passed_over = Vec::new();
-        let result = match open(unlabelled(event)) {
+        let mut received = unlabelled(event);
+        let result = match received.take_data() {
             Err(reason) => Err(reason),
-            Ok((envelope, data)) => {
+            Ok(data) => {
                 let event = Routable {
                     topic,
-                    envelope: envelope.as_ref(),
+                    envelope: received.envelope(),
                     data: &data,
                 };
                 for rule in routes.rules() {
