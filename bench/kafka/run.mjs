@@ -1,5 +1,6 @@
 // Kafka to the hub, and Kafka to a socket: `scripts/bench-kafka [RECORDS] [RUNS]`. The broker has one core, and whoever reads has
-// the other: the bare consumer and Tidings in turn, each from the beginning of the same topic in a group of its own.
+// the other: the bare consumer and Tidings in turn, each from the beginning of the same topic in a group of its own. A reader that
+// does not use its core up waits for the broker.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -103,12 +104,20 @@ try {
     runs.tidings.push(await tidings(broker, run));
   }
   console.log(`${RECORDS} records of ${RECORD_BYTES} bytes, ${PARTITIONS} partitions, ${RUNS} interleaved runs\n`);
-  console.log('| reader | records/s, median | us of processor per record | to the bare consumer |\n| --- | --- | --- | --- |');
-  const rates = {};
+  console.log('| reader | records/s, median | to the bare consumer | us of processor per record | to the bare consumer | of its core |');
+  console.log('| --- | --- | --- | --- | --- | --- |');
+  const rate = ({ records, seconds }) => records / seconds;
+  const cost = ({ records, processorSeconds }) => processorSeconds * 1e6 / records;
+  const use = ({ seconds, processorSeconds }) => processorSeconds / seconds;
   for (const [name, figures] of Object.entries(runs)) {
-    rates[name] = median(figures.map(({ records, seconds }) => records / seconds));
-    const cost = median(figures.map(({ records, processorSeconds }) => processorSeconds * 1e6 / records));
-    console.log(`| ${name} | ${round(rates[name])} | ${round(cost, 2)} | ${round(rates[name] / rates.bare, 2)} |`);
+    // Of the two runs beside each other: the machine is not the same from one minute to the next.
+    const ratio = (of) => round(median(figures.map((figure, run) => of(figure, runs.bare[run]))), 2);
+    const cells = [
+      round(median(figures.map(rate))), ratio((figure, bare) => rate(figure) / rate(bare)),
+      round(median(figures.map(cost)), 2), ratio((figure, bare) => cost(bare) / cost(figure)),
+      `${round(100 * median(figures.map(use)))} %`,
+    ];
+    console.log(`| ${name} | ${cells.join(' | ')} |`);
   }
   pin(brokerProcess, '0,1');
   const taken = await latencies(broker);
