@@ -104,7 +104,7 @@ try {
     runs.tidings.push(await tidings(broker, run));
   }
   console.log(`${RECORDS} records of ${RECORD_BYTES} bytes, ${PARTITIONS} partitions, ${RUNS} interleaved runs\n`);
-  console.log('| reader | records/s, median | to the bare consumer | us of processor per record | to the bare consumer | of its core |');
+  console.log('| reader | records/s, median | to bare | us of processor per record | bare to it | of its core |');
   console.log('| --- | --- | --- | --- | --- | --- |');
   const rate = ({ records, seconds }) => records / seconds;
   const cost = ({ records, processorSeconds }) => processorSeconds * 1e6 / records;

@@ -66,7 +66,7 @@ impl EventId {
         EventId::generate_at(SystemTime::now().into())
     }
 
-    /// A new id for an event of `time`. Ids are ordered by time, and those of one time in the order they were made in.
+    /// A new id for an event of `time`, behind all that were made before: a time before that of an earlier id counts as that one's.
     pub fn generate_at(time: Timestamp) -> EventId {
         let millis = u64::try_from(time.as_millis()).unwrap_or_default();
         let nanos = (millis % 1_000) as u32 * 1_000_000;
@@ -177,11 +177,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_read_back_and_order_by_time() {
-        let first = EventId::generate();
-        assert_eq!(first.to_string().parse(), Ok(first));
+    fn ids_read_back() {
+        let id = EventId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
         assert!("evt_17".parse::<EventId>().is_err());
-        assert!(first.to_string().starts_with("evt_"));
+        assert!(id.to_string().starts_with("evt_"));
+    }
+
+    #[test]
+    fn ids_have_the_time_and_the_order_they_were_made_in() {
+        let millis = |id: EventId| id.0.as_u128() >> 80;
+        // Later than any other test's: the order is the process's.
+        let time = Timestamp::from_millis(4_102_444_800_999);
+        let ids: Vec<EventId> = (0..1_000).map(|_| EventId::generate_at(time)).collect();
+        assert_eq!(millis(ids[0]), 4_102_444_800_999);
+        assert!(ids.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let later = EventId::generate_at(Timestamp::from_millis(4_102_444_801_000));
+        assert!(millis(later) == 4_102_444_801_000 && ids[999].0 < later.0);
+        let before_1970 = EventId::generate_at(Timestamp::from_millis(-1));
+        assert!(millis(before_1970) == 4_102_444_801_000 && later.0 < before_1970.0);
     }
 
     #[test]

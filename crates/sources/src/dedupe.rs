@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// Events that a window may be over.
 const EVENTS_MAX: usize = 1 << 26;
+const AGE_MIN: Duration = Duration::from_millis(1);
+const AGE_MAX: Duration = Duration::from_hours(24 * 24);
 
 /// The events accepted lately, by source and id; bounded in number and in age.
 ///
@@ -52,7 +54,7 @@ pub struct Reservation<'a> {
 }
 
 impl Window {
-    /// A window over the last `events_max` events, 1 to 2^26, none older than `age_max`.
+    /// A window over the last `events_max` events, 1 to 2^26, none as old as `age_max`, 1 ms to 24 days.
     pub fn new(events_max: usize, age_max: Duration) -> Window {
         let events = Events {
             in_flight: Vec::new(),
@@ -60,7 +62,7 @@ impl Window {
             has_waiters: false,
         };
         Window {
-            age_max,
+            age_max: age_max.clamp(AGE_MIN, AGE_MAX),
             hasher: RandomState::new(),
             events: Mutex::new(events),
             settled: Notify::new(),

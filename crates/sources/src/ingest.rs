@@ -75,7 +75,7 @@ pub enum Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// Takes the data out, as the object that clients get.
+    /// Takes the data out, as the object that clients get. Once: the envelope has none afterwards.
     pub(crate) fn take_data(&mut self) -> Result<Cow<'a, RawValue>, DropReason> {
         let data = match self {
             Received::CloudEvent(event) => &mut event.data,

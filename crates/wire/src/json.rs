@@ -1,7 +1,7 @@
 //! JSON as text: written byte by byte, and taken apart without spelling anew what is in it.
 
-mod collect;
 mod extent;
+mod items;
 mod members;
 mod raw;
 mod scan;
@@ -11,10 +11,19 @@ use std::borrow::Cow;
 use scan::string_end;
 use serde_json::value::RawValue;
 
-pub(crate) use collect::{CollectError, array_items};
+pub(crate) use items::array_items;
 pub use members::member;
 pub(crate) use members::{Value, each_member};
 pub use raw::Json;
+
+/// Why there is nothing to collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CollectError {
+    /// No JSON, more than one value, or another kind of value.
+    Mismatch,
+    /// More entries than wanted.
+    TooMany,
+}
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_string(output: &mut Vec<u8>, text: &str) {

@@ -16,7 +16,7 @@ section! {
         token_required: bool = base.mode.pick(false, true);
         /// Where the user stands in a task event, in order of preference, unless there are `routing.rules`.
         user_id_paths: Vec<String> = ["user_id", "data.user_id", "payload.user_id"].map(String::from).into();
-        /// Events remembered to acknowledge a redelivery without sending it twice. They take 26 to 36 bytes each, as they come.
+        /// Events remembered to acknowledge a redelivery without sending it twice. They take 30 to 40 bytes each.
         dedupe_events_max: u32 = 100_000, within 1..=10_000_000;
         /// How long an event is remembered for that, in milliseconds.
         dedupe_age_ms_max: u64 = 600_000, within 1_000..=86_400_000;

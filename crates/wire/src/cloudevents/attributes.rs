@@ -133,7 +133,7 @@ fn extension_value<'a>(name: &str, value: Value<'a>) -> Result<ExtensionValue<'a
 }
 
 /// Whether this can be the name of an attribute: a-z and 0-9.
-pub(super) fn is_attribute_name(name: &str) -> bool {
+fn is_attribute_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     !name.is_empty() && name.bytes().all(allowed)
 }

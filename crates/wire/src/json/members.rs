@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::collect::CollectError;
+use super::CollectError;
 use super::extent::{Extent, extent};
 use super::raw::Json;
 use super::scan::{Spelled, scalar_end, skip_white_space, string};

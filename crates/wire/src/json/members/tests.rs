@@ -28,6 +28,13 @@ fn anything_else_is_refused() {
         members("{\"a\":1,\"b\":2}", 1).expect_err("too many"),
         CollectError::TooMany
     );
+    for json in [
+        "{\"a\":1,\"b\":2",
+        "{\"a\":1,\"b\":2,}",
+        "{\"a\":1,\"\\ud800\":2}",
+    ] {
+        assert_eq!(members(json, 1).expect_err(json), CollectError::Mismatch);
+    }
 }
 
 #[test]
@@ -47,6 +54,7 @@ fn an_error_ends_the_taking_and_not_the_reading() {
     assert_eq!(first(r#"{"a":2,"b":1,"c":1}"#), (Ok(Err(2)), 2));
     assert_eq!(first(r#"{"a":2,"b":1,"c":}"#), (Err(CollectError::Mismatch), 2));
     assert_eq!(first(r#"{"a":1,"b":2"#), (Err(CollectError::Mismatch), 1));
+    assert_eq!(first(r#"{"a":1,"\ud800":2}"#), (Err(CollectError::Mismatch), 1));
 }
 
 /// The members as serde reads them.

@@ -3,18 +3,10 @@
 
 use serde_json::value::RawValue;
 
+use super::CollectError;
 use super::extent::extent;
 use super::raw::raw;
 use super::scan::skip_white_space;
-
-/// Why there is nothing to collect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CollectError {
-    /// No JSON, more than one value, or another kind of value.
-    Mismatch,
-    /// More entries than wanted.
-    TooMany,
-}
 
 /// The items of an array.
 pub(crate) fn array_items(json: &str, items_max: usize) -> Result<Vec<&RawValue>, CollectError> {
@@ -59,7 +51,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::value::RawValue;
 
-    use super::{CollectError, array_items};
+    use super::super::CollectError;
+    use super::array_items;
 
     fn items(json: &str, items_max: usize) -> Result<Vec<&str>, CollectError> {
         let items = array_items(json, items_max)?;
