@@ -107,7 +107,7 @@ describe('delivery', { timeout: 600_000 }, () => {
       return { began, first };
     }
     async function watched() {
-      watch = new Watch(server, () => committed(topic), lives.at(-1).from, await committed(topic));
+      watch = new Watch(server, () => committed(topic), lives.at(-1).from, await outcome(server, 'accepted'));
       await until(() => watch.committed >= COMMITTED_MIN, WAIT_MS, () => `${COMMITTED_MIN} records committed in life ${crowd.life}, and not ${watch.committed}`);
     }
     /** Returns what was committed. */
@@ -271,13 +271,13 @@ class Watch {
   #running;
   #failure;
 
-  /** `from`: what was committed at the start of the server, `joined`: once all were connected. */
+  /** `from`: what was committed at the start of the server, `joined`: how many it had accepted once all were connected. */
   constructor(server, committed, from, joined) {
-    this.#running = this.#run(server, committed, sum(from), sum(joined));
+    this.#running = this.#run(server, committed, sum(from), joined);
     this.#running.catch((error) => { this.#failure = error; });
   }
 
-  /** How much was committed since all were connected. */
+  /** How much was committed of what was accepted since all were connected. */
   get committed() {
     if (this.#failure) throw this.#failure;
     return this.#committed;
@@ -299,7 +299,7 @@ class Watch {
       assert.ok(accepted >= count, `${count} committed, and only ${accepted} accepted`);
       this.#uncommitted = accepted - count;
       this.#seen.push({ at, committed: now });
-      this.#committed = sum(now) - joined;
+      this.#committed = count - joined;
       await pause(100);
     }
     return this.#seen;

@@ -20,7 +20,7 @@ const WAIT_MS = 60_000;
 const ERRORS_MIN = 6;
 const WARNINGS_MAX = 2;
 const WRONG = 'close-sesame';
-const EXPECTS_MORE = /Disconnected: .*: does the broker expect TLS, or a login\?/;
+const EXPECTS_MORE = /(Disconnected|Send failed|Receive failed): .*: does the broker expect TLS, or a login\?/;
 
 /** The variables of these keys of `[kafka]`. */
 const variables = (keys) => Object.fromEntries(Object.entries(keys).map(([key, value]) => [`TIDINGS__KAFKA__${key.toUpperCase()}`, String(value)]));

@@ -3,6 +3,9 @@
 /// A connection that ends as soon as it is open has met a listener that expects something else.
 const SOON_MS: u64 = 2_000;
 
+/// How a connection is told that the other end has closed. Which of them it is depends on what the client was about to do.
+const CUT: [&str; 3] = [": Disconnected", ": Send failed", ": Receive failed"];
+
 /// The reason without the thread that it was found by, and without times and counts.
 pub(super) fn reason(message: &str) -> String {
     let message = message
@@ -15,7 +18,8 @@ pub(super) fn reason(message: &str) -> String {
     else {
         return message.to_owned();
     };
-    if reason.contains(": Disconnected") && is_early(circumstances) {
+    let is_cut = CUT.iter().any(|cut| reason.contains(cut));
+    if is_cut && is_early(circumstances) {
         format!("{reason}: does the broker expect TLS, or a login?")
     } else {
         reason.to_owned()
@@ -57,6 +61,10 @@ mod tests {
             (
                 "h:1/1: Disconnected: connection closed by peer (after 2ms in state UP)",
                 "h:1/1: Disconnected: connection closed by peer: does the broker expect TLS, or a login?",
+            ),
+            (
+                "h:1/bootstrap: Send failed: Broken pipe (after 0ms in state APIVERSION_QUERY)",
+                "h:1/bootstrap: Send failed: Broken pipe: does the broker expect TLS, or a login?",
             ),
             (
                 "h:1/1: Disconnected: connection closed by peer (after 2000ms in state UP)",
