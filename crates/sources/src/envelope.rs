@@ -1,8 +1,8 @@
 //! Reading an event that came as JSON.
 
-use crate::json::members;
 use crate::{DropReason, Received};
 use tidings_wire::cloudevents::{CloudEvent, Data};
+use tidings_wire::json::members;
 
 /// What must be a `CloudEvent`.
 pub(crate) fn structured(json: &[u8]) -> Received<'_> {
@@ -24,6 +24,8 @@ pub(crate) fn unlabelled(json: &[u8]) -> Received<'_> {
 
 fn has_required_members(json: &[u8]) -> bool {
     let required = ["specversion", "id", "source", "type"];
-    let found = std::str::from_utf8(json).map(|json| members(json, required));
-    matches!(found, Ok(Ok(members)) if members.iter().all(Option::is_some))
+    let found = std::str::from_utf8(json)
+        .ok()
+        .and_then(|json| members(json, required));
+    found.is_some_and(|members| members.iter().all(Option::is_some))
 }

@@ -16,7 +16,6 @@ mod fixture;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ingest;
-mod json;
 pub mod kafka;
 mod original;
 mod outcome;

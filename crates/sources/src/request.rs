@@ -1,11 +1,11 @@
 //! A request that brings events, by any of HTTP's modes for `CloudEvents` or without one.
 
 use crate::envelope::structured;
-use crate::json::items;
 use crate::{DropReason, Received};
 use axum::http::{HeaderMap, HeaderName, header};
 use serde_json::value::RawValue;
 use tidings_wire::cloudevents::{BATCH_EVENTS_MAX, CloudEvent, Mode, has_required_headers};
+use tidings_wire::json::first_items;
 
 /// What a request brings.
 pub(crate) enum Brought<'a> {
@@ -58,7 +58,7 @@ fn binary<'a>(headers: &HeaderMap, content_type: Option<&str>, body: &'a [u8]) -
 fn batch(body: &[u8]) -> Brought<'_> {
     let events = std::str::from_utf8(body)
         .ok()
-        .and_then(|json| items(json, BATCH_EVENTS_MAX));
+        .and_then(|json| first_items(json, BATCH_EVENTS_MAX));
     match events {
         None => Brought::One(Received::Unreadable(DropReason::Mislabelled)),
         Some((_, true)) => Brought::One(Received::Unreadable(DropReason::TooLarge)),

@@ -12,8 +12,9 @@ use scan::string_end;
 use serde_json::value::RawValue;
 
 pub(crate) use items::array_items;
-pub use members::member;
+pub use items::first_items;
 pub(crate) use members::{Value, each_member};
+pub use members::{member, members};
 pub use raw::Json;
 
 /// Why there is nothing to collect.

@@ -2,7 +2,6 @@
 
 use super::answer::Status;
 use crate::envelope::{structured, unlabelled};
-use crate::json::{items, members};
 use crate::{DropReason, Received};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use tidings_wire::cloudevents::Data;
-use tidings_wire::json::text;
+use tidings_wire::json::{first_items, members, text};
 use utoipa::ToSchema;
 
 /// The `type` of the envelope.
@@ -59,11 +58,11 @@ pub(super) struct EntryStatus<'a> {
 
 /// The entries, if the body is a bulk envelope.
 pub(super) fn entries(body: &[u8]) -> Option<Vec<Entry<'_>>> {
-    let [kind, entries] = members(std::str::from_utf8(body).ok()?, ["type", "entries"]).ok()?;
+    let [kind, entries] = members(std::str::from_utf8(body).ok()?, ["type", "entries"])?;
     if kind?.get() != TYPE {
         return None;
     }
-    let (entries, _) = items(entries?.get(), ENTRIES_MAX)?;
+    let (entries, _) = first_items(entries?.get(), ENTRIES_MAX)?;
     Some(entries.into_iter().map(Entry::read).collect())
 }
 

@@ -8,17 +8,22 @@ use super::extent::extent;
 use super::raw::raw;
 use super::scan::skip_white_space;
 
-/// The items of an array.
-pub(crate) fn array_items(json: &str, items_max: usize) -> Result<Vec<&RawValue>, CollectError> {
+/// The first `items_max` items of an array, and whether there are more; `None` if `json` is no array.
+pub fn first_items(json: &str, items_max: usize) -> Option<(Vec<&RawValue>, bool)> {
     let mut items = Vec::new();
     let count = each_item(json, |item| {
         if items.len() < items_max {
             items.push(raw(item));
         }
-    });
-    match count {
-        Some(count) if count > items_max => Err(CollectError::TooMany),
-        Some(_) => Ok(items),
+    })?;
+    Some((items, count > items_max))
+}
+
+/// The items of an array, all of them.
+pub(crate) fn array_items(json: &str, items_max: usize) -> Result<Vec<&RawValue>, CollectError> {
+    match first_items(json, items_max) {
+        Some((items, false)) => Ok(items),
+        Some((_, true)) => Err(CollectError::TooMany),
         None => Err(CollectError::Mismatch),
     }
 }
@@ -52,7 +57,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::super::CollectError;
-    use super::array_items;
+    use super::{array_items, first_items};
 
     fn items(json: &str, items_max: usize) -> Result<Vec<&str>, CollectError> {
         let items = array_items(json, items_max)?;
@@ -74,6 +79,17 @@ mod tests {
         }
         assert_eq!(items("[1,2,3,4]", 2), Err(CollectError::TooMany));
         assert_eq!(items("[1,2,3,4", 2), Err(CollectError::Mismatch));
+    }
+
+    #[test]
+    fn the_first_of_many() {
+        let texts = |json, items_max| {
+            let (items, has_more) = first_items(json, items_max)?;
+            Some((items.into_iter().map(RawValue::get).collect::<Vec<_>>(), has_more))
+        };
+        assert_eq!(texts("[1,2,3]", 2), Some((vec!["1", "2"], true)));
+        assert_eq!(texts("[1,2]", 2), Some((vec!["1", "2"], false)));
+        assert_eq!(texts("[1,2,3", 2), None);
     }
 
     proptest! {

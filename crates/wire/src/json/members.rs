@@ -82,13 +82,20 @@ pub(crate) fn each_member<'a, E>(
 /// The value of the member `key`, the last one if it comes twice, as `JSON.parse` has it. `None` if there is none, or `json` is no
 /// object.
 pub fn member<'a>(json: &'a RawValue, key: &str) -> Option<&'a RawValue> {
-    let mut found = None;
-    each(json.get(), |name, value| {
-        if name.text().is_some_and(|name| name == key) {
-            found = Some(value);
+    let [value] = members(json.get(), [key])?;
+    value
+}
+
+/// The values of several members, as [`member`] gives one; `None` if `json` is no object.
+pub fn members<'a, const N: usize>(json: &'a str, keys: [&str; N]) -> Option<[Option<&'a RawValue>; N]> {
+    let mut found = [None; N];
+    each(json, |name, value| {
+        let Some(name) = name.text() else { return };
+        if let Some(place) = keys.iter().position(|key| *key == name) {
+            found[place] = Some(value);
         }
     })?;
-    found.map(|value| value.json().raw())
+    Some(found.map(|value| value.map(|value| value.json().raw())))
 }
 
 /// Gives key and value of each member to `take`; `None` if `json` is not one object.

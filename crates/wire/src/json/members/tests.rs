@@ -171,6 +171,18 @@ fn members_are_found_by_their_meaning() {
 }
 
 #[test]
+fn several_members_are_found_in_one_pass() {
+    let values =
+        |json| super::members(json, ["a", "b"]).map(|values| values.map(|value| value.map(RawValue::get)));
+    assert_eq!(values(r#"{"b":1,"c":0,"a":[2]}"#), Some([Some("[2]"), Some("1")]));
+    assert_eq!(values(r#"{"b":1,"\ud800":0,"b":2}"#), Some([None, Some("2")]));
+    assert_eq!(values("{}"), Some([None, None]));
+    for json in ["", "[]", "null", "\"a\"", "{", "{\"a\":1", "{\"a\":1}x", "{} {}"] {
+        assert_eq!(values(json), None, "{json}");
+    }
+}
+
+#[test]
 fn depth_does_not_matter() {
     let deep = format!("{{\"x\":{}{},\"a\":1}}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(found(&deep, "a"), Some("1"));
