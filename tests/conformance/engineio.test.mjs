@@ -4,16 +4,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startExample } from '../lib/example.mjs';
 import { pause } from '../lib/wait.mjs';
-import { Endpoint, sharedCases, upgradeCases } from './session.mjs';
+import { CALM, Endpoint, heartbeatCases, sharedCases, upgradeCases } from './session.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
-let server;
-let endpoint;
+const servers = [];
+/** With the times of the suite, and without pings. */
+let [timed, endpoint] = [];
 before(async () => {
-  server = await startExample('engineio_echo');
-  endpoint = new Endpoint(server, '/engine.io/');
+  for (const times of [{}, CALM]) servers.push(await startExample('engineio_echo', times));
+  [timed, endpoint] = servers.map((server) => new Endpoint(server, '/engine.io/'));
 });
-after(() => server?.stop());
+after(() => Promise.all(servers.map((server) => server.stop())));
 
 const echoes = async (socket) => {
   socket.send('4hello');
@@ -106,7 +107,8 @@ const cases = {
 for (let round = 1; round <= ROUNDS; round += 1) {
   describe(`Engine.IO, round ${round} of ${ROUNDS}`, () => {
     for (const [number, [name, own]] of Object.entries(cases)) {
-      it(`${number} ${name}`, () => (own ?? sharedCases[name] ?? upgradeCases[name])(endpoint, echoes));
+      const heartbeat = heartbeatCases[name];
+      it(`${number} ${name}`, () => (heartbeat ? heartbeat(timed) : (own ?? sharedCases[name] ?? upgradeCases[name])(endpoint, echoes)));
     }
   });
 }

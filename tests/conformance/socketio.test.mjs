@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { startExample } from '../lib/example.mjs';
-import { Endpoint, sharedCases, upgradeCases } from './session.mjs';
+import { CALM, Endpoint, heartbeatCases, sharedCases, upgradeCases } from './session.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
-let server;
-let endpoint;
+const servers = [];
+/** With the times of the suite, and without pings. */
+let [timed, endpoint] = [];
 before(async () => {
-  server = await startExample('socketio_echo');
-  endpoint = new Endpoint(server, '/socket.io/');
+  for (const times of [{}, CALM]) servers.push(await startExample('socketio_echo', times));
+  [timed, endpoint] = servers.map((server) => new Endpoint(server, '/socket.io/'));
 });
-after(() => server?.stop());
+after(() => Promise.all(servers.map((server) => server.stop())));
 
 const PLACEHOLDERS = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}';
 const ATTACHMENTS = [Buffer.from([1, 2, 3]), Buffer.from([4, 5, 6])];
@@ -31,8 +32,8 @@ async function join(socket, packet, prefix, auth) {
   assert.equal(await socket.text('the auth event'), `${prefix.replace(/^40/, '42')}["auth",${auth}]`);
 }
 
-async function connected() {
-  const socket = await endpoint.connect();
+async function connected(at = endpoint) {
+  const socket = await at.connect();
   await join(socket, '40', '40', '{}');
   return socket;
 }
@@ -105,7 +106,7 @@ const cases = {
     await socket.closing();
   }],
   S24: ['disconnecting has no answer and keeps the transport', async () => {
-    const socket = await connected();
+    const socket = await connected(timed);
     await exchange(socket, '41', '2');
     await socket.close();
   }],
@@ -138,7 +139,8 @@ const alive = (socket) => join(socket, '40', '40', '{}');
 for (let round = 1; round <= ROUNDS; round += 1) {
   describe(`Socket.IO, round ${round} of ${ROUNDS}`, () => {
     for (const [number, [name, own]] of Object.entries(cases)) {
-      it(`${number} ${name}`, () => (own ?? sharedCases[name] ?? upgradeCases[name])(endpoint, alive));
+      const heartbeat = heartbeatCases[name];
+      it(`${number} ${name}`, () => (heartbeat ? heartbeat(timed) : (own ?? sharedCases[name] ?? upgradeCases[name])(endpoint, alive)));
     }
   });
 }

@@ -95,7 +95,7 @@ describe('by way of Kafka', { timeout: 600_000 }, () => {
 
     const numbers = async (inbox, count) => {
       const found = [];
-      while (found.length < count) found.push((await until(() => inbox.json().catch(() => null), WAIT_MS, () => `${count} events instead of ${found.length}`)).event.n);
+      while (found.length < count) found.push((await inbox.json(() => `${count} events instead of ${found.length}`, WAIT_MS)).event.n);
       return found;
     };
 

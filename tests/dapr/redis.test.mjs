@@ -29,7 +29,7 @@ function component(address) {
 /** The events of this connection, so many, by number: the component delivers several at a time, in any order. */
 async function events(inbox, count) {
   const found = [];
-  while (found.length < count) found.push((await until(() => inbox.json().catch(() => null), WAIT_MS, () => `${count} events instead of ${found.length}`)).event);
+  while (found.length < count) found.push((await inbox.json(() => `${count} events instead of ${found.length}`, WAIT_MS)).event);
   return found.sort((one, other) => one.n - other.n);
 }
 

@@ -401,7 +401,7 @@ describe('AsyncAPI', { timeout: 240_000 }, () => {
 
   it('streams: the last message of each', async () => {
     const streams = listeners.filter((listener) => listener instanceof StreamListener);
-    const ends = streams.map((stream) => stream.next(['close']));
+    const ends = streams.map((stream) => stream.next(['close'], 0));
     server.signal('SIGTERM');
     await Promise.all(ends);
     channels.tasksStream.assertAllSeen();

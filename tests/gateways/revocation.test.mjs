@@ -82,10 +82,11 @@ for (const database of DATABASES) {
         () => server.command('token', 'revoke', '--sub', 'bob'));
       for (const token of tokens) await assertForbidden(token);
       for (const inbox of carol.inboxes) await inbox.drain();
-      const later = jwt('bob', { iat: now_s() + 1 });
+      const iat = now_s() + 1;
+      const later = jwt('bob', { iat });
       await assertServed(later);
       // Once more, from then on.
-      await until(() => now_s() * 1000 > Date.parse(list().at(-1).revokedAt) + 1_000, 5_000, 'the next second');
+      await until(() => now_s() > iat, 5_000, 'the second behind the one that it was issued in');
       const again = await openAll(later);
       await assertEnded(again, () => server.command('token', 'revoke', '--sub', 'bob'));
       await assertForbidden(later);
@@ -143,13 +144,13 @@ for (const database of DATABASES) {
     it('stays revoked when the server comes again, and ends when it was to', async () => {
       const [token, short] = [jwt('erna', { jti: 'erna-1' }), jwt('erna', { jti: 'erna-2' })];
       server.command('token', 'revoke', '--jti', 'erna-1');
-      const ends = now_s() + 3;
+      const ends = now_s() + 8;
       server.command('token', 'revoke', '--jti', 'erna-2', '--until', new Date(ends * 1000).toISOString());
       assert.equal(list().filter(({ jti }) => jti?.startsWith('erna')).length, 2);
       await server.kill();
       server = await Server.start({ env: server.env, dataDir: server.dataDir });
       await assertForbidden(token);
-      await until(() => now_s() > ends, 10_000, 'the end of a revocation');
+      await until(() => now_s() > ends, 20_000, 'the end of a revocation');
       assert.equal(list().filter(({ jti }) => jti?.startsWith('erna')).length, 1);
       await server.kill();
       server = await Server.start({ env: server.env, dataDir: server.dataDir });

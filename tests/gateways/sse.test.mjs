@@ -106,7 +106,8 @@ describe('SSE: a stream', () => {
     assert.equal(await openStreams(), 2);
     await streams[0].close();
     await until(async () => await openStreams() === 1, 5_000, 'the stream is gone');
-    assert.equal((await request(`${server.tasks.http}/stats`)).json.total_connections, 2);
+    // The places are free a moment later.
+    await until(async () => (await request(`${server.tasks.http}/stats`)).json.total_connections === 2, 5_000, 'the count without it');
     await inbox.close();
   });
 
@@ -204,8 +205,7 @@ describe('SSE: refusals', () => {
       assert.equal(await metric('tidings_handshakes_refused_total{reason="rate_limited"}', small), 1);
       assert.equal(await metric('tidings_handshakes_refused_total{reason="address_quota"}', small), 1);
       await stream.close();
-      await until(async () => await openStreams(small) === 1, 5_000, 'the place is free');
-      await open('one', small);
+      await until(() => open('one', small).then(() => true, () => false), 5_000, 'the places are free');
       await inbox.close();
       await EventStream.endAll();
     } finally {
@@ -275,7 +275,7 @@ describe('SSE: ends', () => {
     const quick = await Server.start({ env: { TIDINGS__HEARTBEAT__PING_INTERVAL_MS: '100', TIDINGS__HEARTBEAT__PING_TIMEOUT_MS: '100' } });
     try {
       const stream = await open('quiet', quick);
-      await until(() => stream.comments === 10, 10_000, 'ten comments');
+      await until(() => stream.comments >= 10, 10_000, 'ten comments');
       assert.equal(await openStreams(quick), 1);
       assert.equal(await metric('tidings_connections_closed_total{code="4410"}', quick), 0);
       await stream.close();

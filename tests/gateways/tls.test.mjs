@@ -315,7 +315,7 @@ describe('tls: the certificate changes', () => {
     authority.install(good.replace('PRIVATE KEY', 'NO KEY'));
     await until(async () => (await metric('tidings_tls_reloads_total{result="failed"}')) === 1, 10_000, 'the failure');
     assert.equal(await serialAt(server.tasks.address, authority), serial);
-    assert.match(server.log, /the new certificate cannot be used/);
+    await until(() => /the new certificate cannot be used/.test(server.log), 5_000, 'a line about it');
     assert.ok(!server.log.includes('BEGIN'), 'no key in the log');
     authority.install(good);
   });

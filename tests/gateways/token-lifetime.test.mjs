@@ -66,7 +66,7 @@ describe('the lifetime of a token', () => {
   });
 
   it('another token of the same user keeps the connection, and is warned of in its turn', async () => {
-    const [first, second] = [jwt('ann', 1), jwt('ann', 61)];
+    const [first, second] = [jwt('ann', 2), jwt('ann', 62)];
     const [staying, leaving] = [await open(first, '&warn=1'), await open(first)];
     assert.equal((await staying.json()).type, 'expiring');
     assert.equal(await refresh(staying, second), `{"type":"refreshed","expires_at":"${expiry(second)}"}`);
@@ -84,11 +84,12 @@ describe('the lifetime of a token', () => {
   });
 
   it('a token that is refused changes nothing', async () => {
+    const { serviceToken, operatorToken } = server;
     const inbox = await open(jwt('ann', 3));
     const [header, payload] = jwt('ann', 600).split('.');
     for (const token of [
       jwt('bob', 600), jwt('ann', -10), jwt('ann', 600, { type: 'refresh' }), jwt('ann', 600, { exp: undefined }), jwt('ann', 600, { nbf: now_s() + 600 }),
-      `${header}.${payload}.x`, server.serviceToken, server.operatorToken, 'x', '', undefined, null, 7, ['a'],
+      `${header}.${payload}.x`, serviceToken, operatorToken, 'x', '', undefined, null, 7, ['a'],
     ]) assert.equal(await refresh(inbox, token), INVALID, JSON.stringify(token));
     assert.deepEqual(await inbox.drain(), []);
     const { code, reason } = await inbox.closing(10_000);

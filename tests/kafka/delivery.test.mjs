@@ -205,12 +205,12 @@ describe('delivery', { timeout: 600_000 }, () => {
     };
     const numbers = async (count) => {
       const found = [];
-      while (found.length < count) found.push((await until(() => inbox.json().catch(() => null), WAIT_MS, () => `${count} events instead of ${found.length}`)).event.n);
+      while (found.length < count) found.push((await inbox.json(() => `${count} events instead of ${found.length}`, WAIT_MS)).event.n);
       return found;
     };
 
     await isDegraded();
-    assert.ok(await metric(server, 'tidings_kafka_errors_total') > 0);
+    await until(async () => await metric(server, 'tidings_kafka_errors_total') > 0, WAIT_MS, 'an error in the count');
     await broker.restart();
     const back = performance.now();
     assert.deepEqual(await numbers(100), Array.from({ length: 100 }, (_, n) => n));

@@ -49,17 +49,17 @@ export class Inbox {
     this.socket.send(typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message));
   }
 
-  /** The next message as it came. */
-  next(what = 'the next message') {
-    return within(this.#queue.take(), WAIT_MS, what);
+  /** The next message as it came. A wait that was given up has taken it all the same: whoever can wait longer says so. */
+  next(what = 'the next message', limit_ms = WAIT_MS) {
+    return within(this.#queue.take(), limit_ms, what);
   }
 
-  async text(what) {
-    return (await this.next(what)).text;
+  async text(what, limit_ms) {
+    return (await this.next(what, limit_ms)).text;
   }
 
-  async json(what) {
-    return JSON.parse(await this.text(what));
+  async json(what, limit_ms) {
+    return JSON.parse(await this.text(what, limit_ms));
   }
 
   /** The next message that `matches`; the ones before it are passed over. */

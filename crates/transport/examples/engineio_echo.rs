@@ -1,8 +1,8 @@
-//! The server that the official Engine.IO suite tests: it sends every message back. `PORT` defaults to 3000.
+//! The server that the official Engine.IO suite tests: it sends every message back. `PORT` defaults to 3000; the times are those
+//! of the suite, unless `PING_INTERVAL_MS` or `PING_TIMEOUT_MS` are set.
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidings_hub::{Connection, Gateway};
 use tidings_transport::engineio::{Application, EngineOptions, EngineServer, Handshake};
@@ -12,6 +12,8 @@ use tidings_wire::engineio::Packet;
 
 #[path = "support/serve.rs"]
 mod serve;
+#[path = "support/times.rs"]
+mod times;
 
 struct Echo;
 
@@ -39,8 +41,8 @@ impl Protocol for EchoSession {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = EngineOptions {
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(200),
+        ping_interval: times::millis("PING_INTERVAL_MS", 300)?,
+        ping_timeout: times::millis("PING_TIMEOUT_MS", 200)?,
         ..EngineOptions::new("/engine.io/", Gateway::Flow)
     };
     serve::serve(3_000, TransportLimits::default(), |transport| {

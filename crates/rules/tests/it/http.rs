@@ -200,9 +200,9 @@ async fn an_application_that_does_not_answer_denies_and_is_left_alone() {
     application
         .set("ann", "execution:1", 200, r#"{"allow": true, "ttl_s": 1}"#)
         .await;
-    let open = Duration::from_millis(300);
+    let open = Duration::from_secs(2);
     let settings = HttpSettings {
-        timeout: Duration::from_millis(200),
+        timeout: Duration::from_millis(500),
         denial_holds: Duration::ZERO,
         breaker: BreakerSettings {
             failures_max: 3,
