@@ -123,7 +123,7 @@ async fn a_database_that_is_away_denies_and_is_left_alone() {
     database.execute(ANN).await;
     let link = database.link(0).await;
     let port = link.port;
-    let open = Duration::from_millis(500);
+    let open = Duration::from_secs(2);
     let settings = SqlSettings {
         url: database.url_by(port),
         timeout: Duration::from_secs(1),
@@ -141,7 +141,12 @@ async fn a_database_that_is_away_denies_and_is_left_alone() {
     assert_eq!(ask(&rule, "ann", "execution:1").await, Verdict::Failed);
     assert_eq!(rule.state().breaker, Some(BreakerState::Open));
     let began = Instant::now();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
     assert_eq!(ask(&rule, "ann", "execution:1").await, Verdict::Failed);
+    let nobody = listener.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock, "nobody is asked");
+    drop(listener);
     let _link = database.link(port).await;
     // It is asked again by itself, as soon as that is allowed.
     let deadline = Instant::now() + Duration::from_secs(20);
